@@ -1,0 +1,1 @@
+//! The hands: commands for people, speaking gRPC.

@@ -1,0 +1,228 @@
+//! Events: every change of state and every decision that matters, as it stands in the journal.
+//!
+//! Rows of the store and the memory of a process are folds of these; nothing else changes them.
+//! A variant, once released, is never changed in meaning: later needs get later variants.
+
+use crate::core::access::{Credential, Environment, Scope, Tenant};
+use crate::core::bank::{Bank, Entry};
+use crate::core::id::{BankId, CredentialId, ItemId, TenantId, VerdictId};
+use crate::core::policy::{Context, Surface, SurfaceKind};
+use crate::core::time::Time;
+use crate::core::verdict::{CheckState, Disposition, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// What the platform did with an item after the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum OutcomeKind {
+    /// It was put on show.
+    Published,
+    /// It was kept from being put on show.
+    Blocked,
+    /// It waits.
+    Held,
+    /// It was taken down after it had been on show.
+    Removed,
+    /// It was brought back.
+    Restored,
+}
+
+/// What the platform did with an item, and what had happened until then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The verdict it follows.
+    pub verdict: VerdictId,
+    /// The platform's name of the item, where it said one.
+    pub item: Option<ItemId>,
+    /// What was done.
+    pub kind: OutcomeKind,
+    /// When.
+    pub occurred: Time,
+    /// How often it had been seen before, where known.
+    pub views_before: Option<u64>,
+}
+
+/// Answers of one minute that were counted and not listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Whose calls.
+    pub scope: Scope,
+    /// On which kind of surface.
+    pub surface: SurfaceKind,
+    /// With which answer.
+    pub disposition: Disposition,
+    /// The least complete state among the required checks.
+    pub completeness: CheckState,
+    /// How many.
+    pub count: u64,
+}
+
+/// A verdict with what it was given for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GivenVerdict {
+    /// What the caller said.
+    pub context: Context,
+    /// What was answered.
+    pub verdict: Verdict,
+    /// The credential that asked.
+    pub credential: CredentialId,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Event {
+    /// A tenant was made, changed or revoked; the whole new record.
+    TenantPut {
+        /// The record.
+        tenant: Tenant,
+    },
+    /// A credential was made, changed or revoked; the whole new record.
+    CredentialPut {
+        /// The record.
+        credential: Credential,
+    },
+    /// A surface was made, changed or revoked; the whole new record.
+    SurfacePut {
+        /// Whose.
+        scope: Scope,
+        /// The record.
+        surface: Surface,
+    },
+    /// A bank was made or changed; the whole new settings.
+    BankPut {
+        /// Whose.
+        scope: Scope,
+        /// The settings.
+        bank: Bank,
+    },
+    /// A bank went, with all its entries.
+    BankDeleted {
+        /// Whose.
+        scope: Scope,
+        /// Which.
+        bank: BankId,
+        /// When.
+        at: Time,
+    },
+    /// Up to [`ENTRIES_PER_EVENT_MAX`] entries were made or changed; the whole new records.
+    /// A removed entry has no signals and state `REMOVED`.
+    EntriesPut {
+        /// Whose.
+        scope: Scope,
+        /// Of which bank.
+        bank: BankId,
+        /// The records.
+        entries: Vec<Entry>,
+        /// When.
+        at: Time,
+    },
+    /// A verdict above `ALLOW` was given.
+    VerdictGiven {
+        /// Whose.
+        scope: Scope,
+        /// What was given, and for what.
+        given: Box<GivenVerdict>,
+    },
+    /// The platform said what it did.
+    OutcomeRecorded {
+        /// Whose.
+        scope: Scope,
+        /// What it did.
+        outcome: Outcome,
+    },
+    /// Counts of answers that kept nothing else.
+    Counted {
+        /// The minute they belong to.
+        minute: Time,
+        /// One row for each distinct set of labels.
+        counts: Vec<Count>,
+    },
+    /// The process before this one ended without flushing its counts: figures read "at least".
+    CountsLost {
+        /// Last time at which that process is known to have counted.
+        since: Time,
+        /// When this was noticed.
+        at: Time,
+    },
+}
+
+/// Most entries in one [`Event::EntriesPut`].
+pub const ENTRIES_PER_EVENT_MAX: usize = 1000;
+
+/// Kind of an event: the closed label that the public part of a journal leaf carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[repr(u16)]
+pub enum EventKind {
+    /// [`Event::TenantPut`].
+    TenantPut = 1,
+    /// [`Event::CredentialPut`].
+    CredentialPut = 2,
+    /// [`Event::SurfacePut`].
+    SurfacePut = 3,
+    /// [`Event::BankPut`].
+    BankPut = 4,
+    /// [`Event::BankDeleted`].
+    BankDeleted = 5,
+    /// [`Event::EntriesPut`].
+    EntriesPut = 6,
+    /// [`Event::VerdictGiven`].
+    VerdictGiven = 7,
+    /// [`Event::OutcomeRecorded`].
+    OutcomeRecorded = 8,
+    /// [`Event::Counted`].
+    Counted = 9,
+    /// [`Event::CountsLost`].
+    CountsLost = 10,
+}
+
+impl Event {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> EventKind {
+        match self {
+            Self::TenantPut { .. } => EventKind::TenantPut,
+            Self::CredentialPut { .. } => EventKind::CredentialPut,
+            Self::SurfacePut { .. } => EventKind::SurfacePut,
+            Self::BankPut { .. } => EventKind::BankPut,
+            Self::BankDeleted { .. } => EventKind::BankDeleted,
+            Self::EntriesPut { .. } => EventKind::EntriesPut,
+            Self::VerdictGiven { .. } => EventKind::VerdictGiven,
+            Self::OutcomeRecorded { .. } => EventKind::OutcomeRecorded,
+            Self::Counted { .. } => EventKind::Counted,
+            Self::CountsLost { .. } => EventKind::CountsLost,
+        }
+    }
+
+    /// The tenant it concerns, if it concerns one.
+    #[must_use]
+    pub const fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Self::TenantPut { tenant } => Some(&tenant.id),
+            Self::CredentialPut { credential } => Some(&credential.scope.tenant),
+            Self::SurfacePut { scope, .. }
+            | Self::BankPut { scope, .. }
+            | Self::BankDeleted { scope, .. }
+            | Self::EntriesPut { scope, .. }
+            | Self::VerdictGiven { scope, .. }
+            | Self::OutcomeRecorded { scope, .. } => Some(&scope.tenant),
+            Self::Counted { .. } | Self::CountsLost { .. } => None,
+        }
+    }
+
+    /// The environment it concerns, if it concerns one.
+    #[must_use]
+    pub const fn environment(&self) -> Option<Environment> {
+        match self {
+            Self::CredentialPut { credential } => Some(credential.scope.environment),
+            Self::SurfacePut { scope, .. }
+            | Self::BankPut { scope, .. }
+            | Self::BankDeleted { scope, .. }
+            | Self::EntriesPut { scope, .. }
+            | Self::VerdictGiven { scope, .. }
+            | Self::OutcomeRecorded { scope, .. } => Some(scope.environment),
+            Self::TenantPut { .. } | Self::Counted { .. } | Self::CountsLost { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The exact 256-bit index: every value within a radius of a query.

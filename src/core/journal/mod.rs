@@ -1,0 +1,1 @@
+//! The journal: envelopes, leaves, the Merkle tree over them, and its signed checkpoints.

@@ -1,0 +1,20 @@
+//! What is decided: pure rules on values, without I/O, clock, randomness, async or log.
+//!
+//! Rooms stand in order of dependence: each uses only rooms declared above it.
+
+pub mod id;
+pub mod time;
+pub mod signal;
+pub mod hamming;
+pub mod raster;
+pub mod pdq;
+pub mod access;
+pub mod verdict;
+pub mod media;
+pub mod bank;
+pub mod policy;
+pub mod event;
+pub mod matcher;
+pub mod resident;
+pub mod screening;
+pub mod journal;

@@ -1,0 +1,1 @@
+//! PDQ: the perceptual hash of a picture, its quality and its eight symmetries.

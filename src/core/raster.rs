@@ -1,0 +1,1 @@
+//! Pixels of a picture and the changes made to them before hashing: turning, trimming, compositing, luma.

@@ -1,0 +1,1 @@
+//! Screening: from what was found to a verdict.

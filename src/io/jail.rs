@@ -1,0 +1,1 @@
+//! The jail that a worker process locks itself into.

@@ -1,0 +1,1 @@
+//! Examination of media in jailed worker processes.

@@ -1,0 +1,9 @@
+//! What is touched: clock, keys, files, database, worker processes.
+//!
+//! Rooms stand in order of dependence: each uses only rooms declared above it.
+
+pub mod clock;
+pub mod seal;
+pub mod jail;
+pub mod media;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Sealing: the key ring, authenticated encryption at rest, fingerprints and signatures.

@@ -1,0 +1,1 @@
+//! The store: journal and rows in one database.

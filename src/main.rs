@@ -1,0 +1,3 @@
+//! Dispatches to the command that was asked for.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What is said: generated code and descriptors, nothing by hand.

@@ -1,0 +1,1 @@
+//! The building: sockets, TLS, who is calling, limits, deadlines, health, reflection, metrics, shutdown.

@@ -1,0 +1,1 @@
+//! The doorway: one room for each service.
