@@ -9,6 +9,7 @@ pub mod hamming;
 pub mod raster;
 pub mod pdq;
 pub mod access;
+pub mod key;
 pub mod verdict;
 pub mod media;
 pub mod bank;
