@@ -8,6 +8,7 @@ pub mod signal;
 pub mod hamming;
 pub mod raster;
 pub mod access;
+pub mod key;
 pub mod verdict;
 pub mod pdq;
 pub mod media;
