@@ -1,1 +1,24 @@
 //! What is set: all settings, read whole, every mistake named, before a port is bound.
+//!
+//! Settings come as pairs of key and text from a TOML file, the environment and `--set key=value`,
+//! later ones winning. A key nobody knows is a mistake, never a default.
+
+pub mod value;
+mod mistake;
+pub mod table;
+mod check;
+mod read;
+
+pub use mistake::{Mistake, Mistakes};
+pub use read::{
+    ENVIRONMENT_PREFIX, Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read,
+};
+pub use table::{
+    CounterSettings, GeneralSettings, GrpcWebSettings, JailMode, LimitSettings, LogFormat,
+    LogLevel, LogSettings, MediaSettings, OtlpSettings, Settings, StoreSettings, TlsMode,
+    TlsSettings,
+};
+pub use value::{Bytes, Secret};
+
+/// Exit code for wrong settings (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CODE: u8 = 78;

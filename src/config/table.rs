@@ -1,0 +1,374 @@
+//! The one table of settings: key, kind, default, range, meaning.
+
+use super::value::{Bytes, Secret, Value};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One setting, as it is read, shown and documented.
+pub struct Row {
+    /// Its name in the file and in `--set`, as `limits.connections`.
+    pub key: String,
+    /// What it is for.
+    pub doc: &'static str,
+    /// Whether its value must not be shown.
+    pub secret: bool,
+    pub(super) set: Box<dyn Fn(&mut Settings, &str) -> Result<(), String>>,
+    pub(super) show: Box<dyn Fn(&Settings) -> String>,
+}
+
+impl Row {
+    /// Its name in the environment, as `BULWARK_LIMITS_CONNECTIONS`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{}{}", super::ENVIRONMENT_PREFIX, self.key.to_ascii_uppercase().replace('.', "_"))
+    }
+
+    /// The value in `settings`, or that it is hidden.
+    #[must_use]
+    pub fn shown(&self, settings: &Settings) -> String {
+        let text = (self.show)(settings);
+        if self.secret && !text.is_empty() { "(hidden)".into() } else { text }
+    }
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$word_doc])* $word,)*
+        }
+
+        impl Value for $name {
+            fn read(text: &str) -> Result<Self, String> {
+                match text.trim() {
+                    $($text => Ok(Self::$word),)*
+                    _ => Err(format!("must be one of {}", [$($text),*].join(", "))),
+                }
+            }
+
+            fn write(&self) -> String {
+                match self {
+                    $(Self::$word => $text,)*
+                }
+                .into()
+            }
+        }
+    };
+}
+
+words! {
+    /// How connections are protected.
+    TlsMode {
+        /// Not at all.
+        Off = "off",
+        /// The server shows a certificate.
+        Tls = "tls",
+        /// Both sides show one.
+        Mtls = "mtls",
+    }
+}
+
+words! {
+    /// What to do where the kernel cannot give the jail that decoding of media asks for.
+    JailMode {
+        /// Media checks are unavailable.
+        Required = "required",
+        /// Decode with what the kernel has.
+        Reduced = "reduced",
+    }
+}
+
+words! {
+    /// How log lines look.
+    LogFormat {
+        /// For people.
+        Text = "text",
+        /// For machines.
+        Json = "json",
+    }
+}
+
+words! {
+    /// Least weight of a log line that is written.
+    LogLevel {
+        /// Faults only.
+        Error = "error",
+        /// What an operator should look at.
+        Warn = "warn",
+        /// What happened.
+        Info = "info",
+        /// For finding a fault.
+        Debug = "debug",
+    }
+}
+
+macro_rules! section {
+    (
+        $(#[doc = $section_doc:literal])*
+        $name:ident, $prefix:literal {
+            $(
+                $(#[doc = $doc:literal])*
+                $(#secret $secret:tt)?
+                $field:ident: $kind:ty = $default:expr $(, in $range:expr)?;
+            )*
+        }
+    ) => {
+        $(#[doc = $section_doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[doc = $doc])* pub $field: $kind,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $name {
+            fn rows(part: fn(&mut Settings) -> &mut Self, view: fn(&Settings) -> &Self) -> Vec<Row> {
+                vec![$(
+                    Row {
+                        key: concat!($prefix, stringify!($field)).to_owned(),
+                        doc: concat!($($doc),*).trim_ascii(),
+                        secret: section!(@secret $($secret)?),
+                        set: Box::new(move |settings, text| {
+                            let value = <$kind as Value>::read(text)?;
+                            $(
+                                let range: std::ops::RangeInclusive<$kind> = $range;
+                                if !range.contains(&value) {
+                                    return Err(format!(
+                                        "must be between {} and {}",
+                                        range.start().write(),
+                                        range.end().write(),
+                                    ));
+                                }
+                            )?
+                            part(settings).$field = value;
+                            Ok(())
+                        }),
+                        show: Box::new(move |settings| view(settings).$field.write()),
+                    },
+                )*]
+            }
+        }
+    };
+    (@secret) => { false };
+    (@secret $secret:tt) => { true };
+}
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+section! {
+    /// What stands at the head of the file.
+    GeneralSettings, "" {
+        /// Directory of everything that is kept: database, keys, spool.
+        data_dir: PathBuf = "bulwark-data".into();
+        /// Addresses that gRPC is served on.
+        listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))];
+        /// Address of `/metrics`, `/livez` and `/readyz` over plain HTTP; empty switches it off.
+        metrics_listen: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)));
+        /// Serves gRPC without TLS to other machines. Keys and content can then be read on the way.
+        allow_plain_text_off_loopback: bool = false;
+        /// Answers server reflection without a credential.
+        reflection_open: bool = false;
+        /// Time that calls in flight have to finish after a stop; then they are cut off.
+        drain_time_max: Duration = seconds(25), in Duration::ZERO..=seconds(3600);
+    }
+}
+
+section! {
+    /// Certificates.
+    TlsSettings, "tls." {
+        /// `off`, `tls` (the server shows a certificate) or `mtls` (callers must show one too).
+        mode: TlsMode = TlsMode::Off;
+        /// PEM file of the server's certificate and the chain to its issuer. Read again when it changes and on SIGHUP.
+        certificate: Option<PathBuf> = None;
+        /// PEM file of the certificate's private key.
+        key: Option<PathBuf> = None;
+        /// PEM file of the issuers whose client certificates are accepted.
+        client_ca: Option<PathBuf> = None;
+    }
+}
+
+section! {
+    /// How much of anything at one time.
+    LimitSettings, "limits." {
+        /// Open connections; one more is closed at once. Kept below the process's limit of descriptors.
+        connections: u32 = 2000, in 1..=1_000_000;
+        /// Calls at one time on one connection (SETTINGS_MAX_CONCURRENT_STREAMS).
+        streams_per_connection: u32 = 100, in 1..=10_000;
+        /// Calls at one time in the process. Of these, lists and other deferrable calls may take three fifths, changes four fifths, screening all.
+        in_flight_calls: u32 = 512, in 1..=1_000_000;
+        /// Bytes of callers' data in memory at one time, in the process.
+        in_flight_bytes: Bytes = Bytes::mib(512), in Bytes::mib(8)..=Bytes::mib(1 << 20);
+        /// Deadline of a call that names none, unless the rpc has its own.
+        deadline_default: Duration = seconds(10), in millis(1)..=seconds(3600);
+        /// Latest deadline that a caller can ask for.
+        deadline_max: Duration = seconds(300), in millis(1)..=seconds(3600);
+        /// Longest silence of a caller in the middle of a stream or of a message.
+        stream_idle: Duration = seconds(30), in millis(10)..=seconds(3600);
+        /// Size of a call's headers after decompression.
+        header_list: Bytes = Bytes::kib(16), in Bytes::kib(4)..=Bytes::mib(1);
+        /// Time between pings on a silent connection.
+        keepalive_interval: Duration = seconds(30), in millis(100)..=seconds(3600);
+        /// Time to answer a ping.
+        keepalive_timeout: Duration = seconds(10), in millis(100)..=seconds(3600);
+        /// Age at which a connection is told to go away.
+        connection_age_max: Duration = seconds(900), in millis(100)..=seconds(86_400);
+        /// Time that a connection told to go away has to finish its calls.
+        connection_grace: Duration = seconds(300), in millis(10)..=seconds(3600);
+        /// Time from accepting a connection to its first call, TLS handshake included.
+        first_request: Duration = seconds(5), in millis(10)..=seconds(600);
+        /// Size of one upload in chunks.
+        upload_bytes_max: Bytes = Bytes::mib(256), in Bytes::kib(64)..=Bytes::mib(1 << 16);
+    }
+}
+
+section! {
+    /// Decoding of media.
+    MediaSettings, "media." {
+        /// Worker processes; 0 means one for each processor.
+        workers: u32 = 0, in 0..=1024;
+        /// Time for one item.
+        item_time_max: Duration = seconds(10), in millis(10)..=seconds(600);
+        /// Memory of one worker process.
+        memory_max: Bytes = Bytes::mib(768), in Bytes::mib(64)..=Bytes::mib(1 << 16);
+        /// `required`, or `reduced` to decode even where the kernel cannot give the whole jail.
+        jail: JailMode = JailMode::Required;
+        /// Items after which a worker process is replaced.
+        worker_items_max: u32 = 1000, in 1..=1_000_000;
+        /// Pixels of one picture.
+        pixels_max: u64 = 100_000_000, in 1..=1_000_000_000;
+        /// Frames of one animation that are looked at.
+        frames_max: u32 = 500, in 1..=100_000;
+        /// Entries of one archive that are looked at.
+        archive_entries_max: u32 = 1000, in 1..=1_000_000;
+        /// Archives within archives.
+        archive_depth_max: u32 = 2, in 1..=16;
+        /// Bytes of all entries of one archive together, unpacked.
+        archive_bytes_max: Bytes = Bytes::mib(512), in Bytes::mib(1)..=Bytes::mib(1 << 16);
+    }
+}
+
+section! {
+    /// What is kept, and how.
+    StoreSettings, "store." {
+        /// Changes that are made durable together.
+        group_size_max: u32 = 256, in 1..=10_000;
+        /// Time that a change waits for others to be made durable with it.
+        group_wait: Duration = millis(2), in Duration::ZERO..=seconds(1);
+        /// Size of the sealed spool that stands in while the store is away.
+        spool_bytes_max: Bytes = Bytes::mib(64), in Bytes::mib(1)..=Bytes::mib(1 << 16);
+        /// Time between two full verifications in the background; 0 ms switches them off.
+        verify_interval: Duration = seconds(86_400), in Duration::ZERO..=seconds(31 * 86_400);
+    }
+}
+
+section! {
+    /// Figures of what matched nothing.
+    CounterSettings, "counters." {
+        /// Time between two entries of counters in the journal.
+        flush_interval: Duration = seconds(60), in millis(100)..=seconds(3600);
+    }
+}
+
+section! {
+    /// The log.
+    LogSettings, "log." {
+        /// `text` or `json`.
+        format: LogFormat = LogFormat::Text;
+        /// `error`, `warn`, `info` or `debug`.
+        level: LogLevel = LogLevel::Info;
+    }
+}
+
+section! {
+    /// Traces.
+    OtlpSettings, "otlp." {
+        /// gRPC address of an OpenTelemetry collector, as `http://127.0.0.1:4317`; empty switches traces off. Needs the feature `otlp`.
+        endpoint: Option<String> = None;
+        /// Value of the `authorization` header sent to the collector.
+        #secret true
+        authorization: Option<Secret> = None;
+    }
+}
+
+section! {
+    /// Calls from browsers.
+    GrpcWebSettings, "grpc_web." {
+        /// Origins whose pages may call, as `https://review.example`; empty switches gRPC-Web off. Needs the feature `grpc-web`.
+        origins: Vec<String> = Vec::new();
+    }
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What stands at the head of the file.
+    pub general: GeneralSettings,
+    /// `tls.…`
+    pub tls: TlsSettings,
+    /// `limits.…`
+    pub limits: LimitSettings,
+    /// `media.…`
+    pub media: MediaSettings,
+    /// `store.…`
+    pub store: StoreSettings,
+    /// `counters.…`
+    pub counters: CounterSettings,
+    /// `log.…`
+    pub log: LogSettings,
+    /// `otlp.…`
+    pub otlp: OtlpSettings,
+    /// `grpc_web.…`
+    pub grpc_web: GrpcWebSettings,
+}
+
+/// Every setting, in the order in which they are documented.
+#[must_use]
+pub fn rows() -> Vec<Row> {
+    let mut rows = GeneralSettings::rows(|s| &mut s.general, |s| &s.general);
+    rows.extend(TlsSettings::rows(|s| &mut s.tls, |s| &s.tls));
+    rows.extend(LimitSettings::rows(|s| &mut s.limits, |s| &s.limits));
+    rows.extend(MediaSettings::rows(|s| &mut s.media, |s| &s.media));
+    rows.extend(StoreSettings::rows(|s| &mut s.store, |s| &s.store));
+    rows.extend(CounterSettings::rows(|s| &mut s.counters, |s| &s.counters));
+    rows.extend(LogSettings::rows(|s| &mut s.log, |s| &s.log));
+    rows.extend(OtlpSettings::rows(|s| &mut s.otlp, |s| &s.otlp));
+    rows.extend(GrpcWebSettings::rows(|s| &mut s.grpc_web, |s| &s.grpc_web));
+    rows
+}
+
+impl Settings {
+    /// Every key with its value, secrets hidden: what `bulwark config check` prints.
+    #[must_use]
+    pub fn shown(&self) -> Vec<(String, String)> {
+        rows().into_iter().map(|row| (row.key.clone(), row.shown(self))).collect()
+    }
+
+    /// The table of settings in `docs/settings.md`, in Markdown.
+    #[must_use]
+    pub fn documented() -> String {
+        let defaults = Self::default();
+        let mut text =
+            String::from("| setting | variable | default | meaning |\n|---|---|---|---|\n");
+        for row in rows() {
+            let default = match row.shown(&defaults) {
+                text if text.is_empty() => "(empty)".to_owned(),
+                text => format!("`{text}`"),
+            };
+            text +=
+                &format!("| `{}` | `{}` | {default} | {} |\n", row.key, row.variable(), row.doc);
+        }
+        text
+    }
+}

@@ -1,0 +1,294 @@
+//! The one way out with an error: refusals, their reasons, and the gRPC status each becomes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+/// `ErrorInfo.domain` of every refusal.
+pub const DOMAIN: &str = "bulwark.dev";
+
+/// Metadata by which gRPC clients learn when to try again, in milliseconds (gRFC A6).
+pub const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $code:ident;)*) => {
+        /// Why a call was refused: `ErrorInfo.reason`, a closed list and part of the contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The text in `ErrorInfo.reason`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// The canonical code that a refusal for this reason carries.
+            #[must_use]
+            pub const fn code(self) -> Code {
+                match self {
+                    $(Self::$name => Code::$code,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// No credential came with the call.
+    CredentialMissing = "CREDENTIAL_MISSING", Unauthenticated;
+    /// The credential is unknown, wrong, ended or withdrawn; which of them is not said.
+    CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated;
+    /// The credential has none of the roles that the rpc needs.
+    RoleMissing = "ROLE_MISSING", PermissionDenied;
+    /// The tenant's use of the service has ended.
+    TenantRevoked = "TENANT_REVOKED", PermissionDenied;
+    /// The rpc is not part of this contract.
+    RpcUnknown = "RPC_UNKNOWN", Unimplemented;
+    /// The message is compressed in a way the service does not read.
+    CompressionUnsupported = "COMPRESSION_UNSUPPORTED", Unimplemented;
+    /// The bytes are not a message of the declared type.
+    MessageMalformed = "MESSAGE_MALFORMED", InvalidArgument;
+    /// One or more fields are wrong; `BadRequest` names all of them.
+    FieldInvalid = "FIELD_INVALID", InvalidArgument;
+    /// The `request_id` was used before with other content.
+    RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
+    /// The named thing does not exist for this caller.
+    NotFound = "NOT_FOUND", NotFound;
+    /// A thing of that name exists.
+    AlreadyExists = "ALREADY_EXISTS", AlreadyExists;
+    /// The record was changed since it was read.
+    EtagMismatch = "ETAG_MISMATCH", Aborted;
+    /// The surface was withdrawn.
+    SurfaceRevoked = "SURFACE_REVOKED", FailedPrecondition;
+    /// The index has not yet reached the state that the call asked for.
+    IndexBehind = "INDEX_BEHIND", Unavailable;
+    /// The service has as much work as it can do.
+    OverCapacity = "OVER_CAPACITY", ResourceExhausted;
+    /// One message is longer than the rpc takes.
+    MessageTooLarge = "MESSAGE_TOO_LARGE", OutOfRange;
+    /// The upload as a whole is longer than is taken.
+    UploadTooLarge = "UPLOAD_TOO_LARGE", OutOfRange;
+    /// The caller's or the service's time limit passed.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
+    /// Nothing, or only part of a message, came for too long.
+    StreamIdle = "STREAM_IDLE", DeadlineExceeded;
+    /// The caller gave the call up.
+    Cancelled = "CANCELLED", Cancelled;
+    /// The store that the call needs does not answer.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// The local spool that stands in for the store is full.
+    SpoolFull = "SPOOL_FULL", ResourceExhausted;
+    /// A stream's messages came out of their order.
+    StreamOrder = "STREAM_ORDER", InvalidArgument;
+    /// The entry was removed for good and cannot come back.
+    EntryTombstoned = "ENTRY_TOMBSTONED", FailedPrecondition;
+    /// The service is about to stop; another replica will answer.
+    Draining = "DRAINING", Unavailable;
+    /// A fault of the service itself; its log says more.
+    Internal = "INTERNAL", Internal;
+}
+
+impl Reason {
+    /// How long a caller should wait before the same call, where trying again can help.
+    ///
+    /// Some for every reason of code UNAVAILABLE or RESOURCE_EXHAUSTED, none for others.
+    #[must_use]
+    pub const fn default_retry(self) -> Option<Duration> {
+        match self.code() {
+            Code::Unavailable | Code::ResourceExhausted => match self {
+                Self::OverCapacity => Some(Duration::from_millis(500)),
+                Self::IndexBehind => Some(Duration::from_millis(200)),
+                _ => Some(Duration::from_secs(1)),
+            },
+            _ => None,
+        }
+    }
+}
+
+/// A call's refusal before it is put on the wire.
+///
+/// The message and all texts in it are for developers of clients: they hold no content, digest,
+/// term or key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    reason: Reason,
+    message: String,
+    fields: Vec<(String, String)>,
+    resource: Option<(&'static str, String)>,
+    preconditions: Vec<(&'static str, String, String)>,
+    retry_after: Option<Duration>,
+    metadata: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    /// A refusal for `reason`, explained by `message` (lower case, no full stop).
+    #[must_use]
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            fields: Vec::new(),
+            resource: None,
+            preconditions: Vec::new(),
+            retry_after: reason.default_retry(),
+            metadata: Vec::new(),
+        }
+    }
+
+    /// A refusal that names every bad field by path, as `("signals[3].value", "must not be empty")`.
+    #[must_use]
+    pub fn fields(fields: Vec<(String, String)>) -> Self {
+        let message = match fields.as_slice() {
+            [(path, problem)] => format!("{path} {problem}"),
+            several => format!("{} fields are wrong", several.len()),
+        };
+        Self { fields, ..Self::new(Reason::FieldInvalid, message) }
+    }
+
+    /// A refusal for the thing `name` of type `kind`, as `("bank", "known-images")`.
+    #[must_use]
+    pub fn resource(reason: Reason, kind: &'static str, name: impl Into<String>) -> Self {
+        let name = name.into();
+        let message = match reason {
+            Reason::NotFound => format!("{kind} not found"),
+            Reason::AlreadyExists => format!("{kind} exists"),
+            Reason::EtagMismatch => format!("{kind} was changed since it was read"),
+            _ => format!("{kind} cannot be used for this"),
+        };
+        Self { resource: Some((kind, name)), ..Self::new(reason, message) }
+    }
+
+    /// Adds what must be true first: its type (`"LEGAL_BASIS"`), subject and description.
+    #[must_use]
+    pub fn precondition(
+        mut self,
+        kind: &'static str,
+        subject: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        self.preconditions.push((kind, subject.into(), description.into()));
+        self
+    }
+
+    /// Changes after how long the same call may succeed.
+    #[must_use]
+    pub const fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
+    }
+
+    /// Adds a pair to `ErrorInfo.metadata`: a limit's name or size, never anything a caller sent.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.metadata.push((key, value.to_string()));
+        self
+    }
+
+    /// Why the call is refused.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    fn details(&self) -> ErrorDetails {
+        let pairs: HashMap<String, String> =
+            self.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut details = ErrorDetails::with_error_info(self.reason.as_str(), DOMAIN, pairs);
+        if !self.fields.is_empty() {
+            let fields: Vec<FieldViolation> = self
+                .fields
+                .iter()
+                .map(|(path, problem)| FieldViolation::new(path.clone(), problem.clone()))
+                .collect();
+            details.set_bad_request(fields);
+        }
+        if let Some((kind, name)) = &self.resource {
+            details.set_resource_info(*kind, name.clone(), "", self.message.clone());
+        }
+        for (kind, subject, description) in &self.preconditions {
+            details.add_precondition_failure_violation(*kind, subject, description);
+        }
+        if let Some(delay) = self.retry_after {
+            details.set_retry_info(Some(delay));
+        }
+        details
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let mut status = Self::with_error_details(
+            refusal.reason.code(),
+            refusal.message.clone(),
+            refusal.details(),
+        );
+        if let Some(delay) = refusal.retry_after {
+            let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            status.metadata_mut().insert(PUSHBACK, MetadataValue::from(millis));
+        }
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_name_in_capitals() {
+        let mut seen = std::collections::HashSet::new();
+        for reason in Reason::ALL {
+            let text = reason.as_str();
+            assert!(text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'), "{text}");
+            assert!(seen.insert(text), "{text} is used twice");
+        }
+    }
+
+    #[test]
+    fn every_refusal_says_why_and_whether_to_try_again() {
+        for reason in Reason::ALL {
+            let status = Status::from(Refusal::new(*reason, "because"));
+            let info = status.get_details_error_info().expect("has ErrorInfo");
+            assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason.as_str(), DOMAIN));
+            assert_ne!(status.code(), Code::Ok);
+            let retryable = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+            assert_eq!(status.get_details_retry_info().is_some(), retryable, "{reason:?}");
+            assert_eq!(status.metadata().contains_key(PUSHBACK), retryable, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn all_bad_fields_are_named() {
+        let status = Status::from(Refusal::fields(vec![
+            ("signals[0].value".into(), "must not be empty".into()),
+            ("surface".into(), "must be set".into()),
+        ]));
+        let named = status.get_details_bad_request().expect("has BadRequest").field_violations;
+        assert_eq!(
+            named.iter().map(|violation| violation.field.as_str()).collect::<Vec<_>>(),
+            ["signals[0].value", "surface"]
+        );
+        assert_eq!(status.code(), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn a_missing_thing_is_named_by_kind() {
+        let status = Status::from(Refusal::resource(Reason::NotFound, "bank", "known-images"));
+        let resource = status.get_details_resource_info().expect("has ResourceInfo");
+        assert_eq!(
+            (resource.resource_type.as_str(), resource.resource_name.as_str()),
+            ("bank", "known-images")
+        );
+        assert_eq!(status.message(), "bank not found");
+    }
+}
