@@ -21,4 +21,6 @@ pub mod event;
 pub mod matcher;
 pub mod resident;
 pub mod screening;
+pub mod upload;
+pub mod repeats;
 pub mod journal;

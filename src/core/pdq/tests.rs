@@ -354,3 +354,19 @@ fn quality_is_counted_in_whole_percents_of_difference() {
     let flat = Raster::grey(100, 80, vec![77; 8000]).unwrap();
     assert_eq!(hash(&flat).quality, 0);
 }
+
+#[test]
+fn hashes_of_drawn_pictures_stay_what_they_are() {
+    let mut table = String::new();
+    for (seed, &(width, height)) in (300..).zip(SIZES) {
+        let hashed = hash(&drawn(width, height, seed));
+        let first = text(hashed.hashes[0]);
+        table += &format!("{width}x{height} quality {} {first}\n", hashed.quality);
+    }
+    let turned = hash(&drawn(640, 480, 400));
+    for (by, bits) in Dihedral::ALL.into_iter().zip(turned.hashes) {
+        table += &format!("640x480 {by:?} {}\n", text(bits));
+    }
+    table += &format!("1024x768 512 {}\n", text(hash_512(&drawn(1024, 768, 401)).hashes[0]));
+    insta::assert_snapshot!(table);
+}

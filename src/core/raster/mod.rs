@@ -5,6 +5,8 @@
 //! within the memory of one. Whatever can give its luma row by row is [`Rows`].
 
 mod border;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN};
