@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn what_is_not_a_checkpoint_is_refused() {
         let good = Checkpoint { origin: "example.org/log".into(), size: 7, root: [9; 32] };
-        let signature = NoteSignature { name: "example.org/log".into(), key: [1; 4], bytes: vec![2; 64] };
+        let signature =
+            NoteSignature { name: "example.org/log".into(), key: [1; 4], bytes: vec![2; 64] };
         let note = good.note(&[signature]);
         assert!(Checkpoint::read(&note).is_ok());
         assert_eq!(Checkpoint::read(&note[..note.len() - 1]), Err(CheckpointError::Note));

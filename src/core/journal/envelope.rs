@@ -380,8 +380,20 @@ mod tests {
         assert_eq!(
             hex::encode(counted().write()),
             concat!(
-                "01", "0000000000000007", "0009", "000000000036ee80", "00", "00", "0001", "02",
-                "01", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "03", "0105", "0201", "0301",
+                "01",
+                "0000000000000007",
+                "0009",
+                "000000000036ee80",
+                "00",
+                "00",
+                "0001",
+                "02",
+                "01",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                "03",
+                "0105",
+                "0201",
+                "0301",
                 "0000000000000102",
             )
         );
@@ -439,11 +451,11 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_is_refused_or_reads_as_another_envelope(at in any::<usize>(), bit in 0..8) {
+        fn a_flipped_bit_is_refused_or_reads_as_another_envelope(at in any::<usize>(), bit in 0_u32..8) {
             let good = counted();
             let mut bytes = good.write();
             let at = at % bytes.len();
-            bytes[at] ^= 1 << bit;
+            bytes[at] ^= 1_u8 << bit;
             if let Ok(read) = Envelope::read(&bytes) {
                 prop_assert_ne!(&read, &good);
                 prop_assert_eq!(read.write(), bytes);

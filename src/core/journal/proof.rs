@@ -194,11 +194,8 @@ pub fn verify_consistency(
     }
     let mut path = proof.iter();
     let (mut node, mut last) = (old - 1, size - 1);
-    let first = if old.is_power_of_two() {
-        *old_root
-    } else {
-        *path.next().ok_or(ProofError::Length)?
-    };
+    let first =
+        if old.is_power_of_two() { *old_root } else { *path.next().ok_or(ProofError::Length)? };
     while node & 1 == 1 {
         node >>= 1;
         last >>= 1;

@@ -200,7 +200,10 @@ impl KeyRing {
             return None;
         }
         let mac = |purpose| {
-            hmac::Key::new(hmac::HMAC_SHA256, cipher::derive(&file.lookup.0, &[], purpose).as_slice())
+            hmac::Key::new(
+                hmac::HMAC_SHA256,
+                cipher::derive(&file.lookup.0, &[], purpose).as_slice(),
+            )
         };
         let (fingerprint, pseudonym) =
             (mac("bulwark fingerprint v1"), mac("bulwark tenant pseudonym v1"));
@@ -252,7 +255,8 @@ impl KeyRing {
         let (key, fresh) = match known {
             Some(key) => (key, false),
             None => {
-                let generation = self.file.generations.iter().find(|generation| generation.id == id);
+                let generation =
+                    self.file.generations.iter().find(|generation| generation.id == id);
                 let master = &generation.ok_or(SealError::Key)?.master.0;
                 (Arc::new(cipher::session_key(master, &session)), true)
             }
@@ -364,7 +368,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_sealed_is_opened_in_its_place_only(
-            text in proptest::collection::vec(any::<u8>(), 0..300), at in any::<usize>(), bit in 0..8
+            text in proptest::collection::vec(any::<u8>(), 0..300), at in any::<usize>(), bit in 0_u32..8
         ) {
             let ring = ring(1);
             let place = Place::of("t").text("a");
@@ -373,7 +377,7 @@ mod tests {
             prop_assert_eq!(
                 ring.open(&Place::of("t").text("b"), &sealed), Err(SealError::Forged));
             let at = at % sealed.len();
-            sealed[at] ^= 1 << bit;
+            sealed[at] ^= 1_u8 << bit;
             prop_assert!(ring.open(&place, &sealed).is_err());
         }
     }
@@ -382,7 +386,8 @@ mod tests {
     fn a_long_value_cannot_be_cut_or_reordered_by_chunks() {
         let ring = ring(2);
         let place = Place::of("t");
-        for length in [0, 1, cipher::CHUNK_BYTES, cipher::CHUNK_BYTES + 1, 3 * cipher::CHUNK_BYTES] {
+        for length in [0, 1, cipher::CHUNK_BYTES, cipher::CHUNK_BYTES + 1, 3 * cipher::CHUNK_BYTES]
+        {
             let text: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
             assert_eq!(ring.open(&place, &ring.seal(&place, &text)), Ok(text));
         }
@@ -432,7 +437,10 @@ mod tests {
         assert_eq!(new.fingerprint(&signal), old.fingerprint(&signal));
         assert_eq!(new.verifier_keys().len(), 2);
         assert!(old.verify(&new.sign(4, [4; 32])).is_none());
-        assert_eq!(old.open(&Place::of("t"), &new.seal(&Place::of("t"), b"x")), Err(SealError::Key));
+        assert_eq!(
+            old.open(&Place::of("t"), &new.seal(&Place::of("t"), b"x")),
+            Err(SealError::Key)
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, Sqlite, SqlSafeStr};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqlSafeStr, Sqlite};
 use std::fmt::Write as _;
 
 /// Version of the tables that this program reads and writes.
@@ -261,7 +261,8 @@ impl Conn {
     ) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         for part in list.chunks(LIST_SIZES[LIST_SIZES.len() - 1]) {
-            let size = LIST_SIZES.into_iter().find(|size| *size >= part.len()).unwrap_or(part.len());
+            let size =
+                LIST_SIZES.into_iter().find(|size| *size >= part.len()).unwrap_or(part.len());
             let mut text = format!("{sql} IN (");
             for at in 0..size {
                 let comma = if at == 0 { "" } else { ", " };

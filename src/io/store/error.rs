@@ -60,7 +60,8 @@ const SQLITE_NOTADB: i32 = 26;
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if let Some(database) = error.as_database_error() {
-            let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
+            let code =
+                database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
             return match code {
                 SQLITE_FULL => Self::Full,
                 SQLITE_CORRUPT | SQLITE_NOTADB => Self::Corrupt("database file"),

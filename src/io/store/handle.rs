@@ -169,7 +169,8 @@ impl Store {
             + Send
             + 'static,
     {
-        let gone = || if self.has_failed() { StoreError::Failed } else { StoreError::OutcomeUnknown };
+        let gone =
+            || if self.has_failed() { StoreError::Failed } else { StoreError::OutcomeUnknown };
         if self.has_failed() {
             return Err(KeepError::Store(StoreError::Failed));
         }

@@ -176,10 +176,7 @@ pub async fn event(
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where one is missing.
-pub async fn hashes(
-    conn: &mut Conn,
-    nodes: &[Node],
-) -> Result<HashMap<Node, Hash>, StoreError> {
+pub async fn hashes(conn: &mut Conn, nodes: &[Node]) -> Result<HashMap<Node, Hash>, StoreError> {
     let mut known = HashMap::with_capacity(nodes.len());
     for node in nodes {
         let level = node.height / TILE_HEIGHT;

@@ -21,3 +21,6 @@ pub use handle::{Answer, KeepError, RequestKey, Store};
 pub use journal::{Receipt, Recorded};
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,8 @@ pub async fn put_document<T: Document>(
 
 /// Opens the body of a row `(scope, name, version, number, body)`; gives the journal number of its last change too.
 fn read_document<T: Document>(keys: &KeyRing, row: &Row) -> Result<(String, u64, T), StoreError> {
-    let (scope, name, version, number) = (row.text(0)?, row.text(1)?, row.number(2)?, row.number(3)?);
+    let (scope, name, version, number) =
+        (row.text(0)?, row.text(1)?, row.number(2)?, row.number(3)?);
     let place = document_place(T::KIND, &scope, &name, version, number);
     let record: T = from_json(&keys.open(&place, &row.bytes(4)?)?)?;
     if record.name() != name || record.version() != version {
@@ -244,7 +245,8 @@ pub async fn entries(
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Entry>, StoreError> {
-    let mut values = vec![scope.into(), bank.as_str().into(), after.unwrap_or("").into(), limit.into()];
+    let mut values =
+        vec![scope.into(), bank.as_str().into(), after.unwrap_or("").into(), limit.into()];
     let rows = if let Some(state) = state {
         values.push(u64::from(entry_state_code(state)).into());
         let sql = "SELECT scope, bank, entry, state, version, number, body FROM entry \
@@ -282,9 +284,9 @@ pub async fn entries_by_signal(
         let state = u8::try_from(row.int(2).map_err(|_| wrong())?).ok().and_then(entry_state_of);
         let state = state.ok_or_else(wrong)?;
         let print = row.exact(0)?;
-        let better = found.get(&print).is_none_or(|(_, known)| {
-            *known == EntryState::Removed && state != EntryState::Removed
-        });
+        let better = found
+            .get(&print)
+            .is_none_or(|(_, known)| *known == EntryState::Removed && state != EntryState::Removed);
         if better {
             found.insert(print, (id, state));
         }

@@ -244,7 +244,10 @@ impl Writer {
     ) -> Result<Result<Answer, Refusal>, StoreError> {
         let key = request.map(|request| {
             let print = self.tx.keys.text_fingerprint("request", request.id.as_str());
-            (Key { scope: request.scope.to_string(), method: request.method, print }, request.digest)
+            (
+                Key { scope: request.scope.to_string(), method: request.method, print },
+                request.digest,
+            )
         });
         if let Some((key, digest)) = &key {
             let kept = match requests.get(key) {
@@ -313,9 +316,8 @@ impl Writer {
         }
         let mut values: Vec<Value> = Vec::with_capacity(requests.len() * 7);
         for (key, kept) in requests {
-            let place = request_place(
-                &key.scope, key.method, &key.print, &kept.digest, kept.number, now,
-            );
+            let place =
+                request_place(&key.scope, key.method, &key.print, &kept.digest, kept.number, now);
             let answer = self.tx.keys.seal(&place, &kept.answer);
             values.extend([
                 Value::Text(key.scope),
