@@ -1,5 +1,6 @@
 //! Tests of the store as a whole, through its own handle.
 
+mod away;
 mod keeping;
 
 use super::{Settings, Store};
