@@ -4,7 +4,7 @@
 //! it withdrew is not, by the next [`Matcher::search`]. Results come in a defined order.
 
 use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry};
-use crate::core::hamming::Index;
+use crate::core::hamming::{Index, Near};
 use crate::core::id::{BankId, EntryId};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::time::Time;
@@ -247,11 +247,14 @@ impl Matcher {
         let near = match query.signal {
             Signal::Pdq(bits) => self.pictures.query(bits, radius),
             Signal::VpdqFrame(bits) => self.frames.query(bits, radius),
-            other => self.exact.get(other).into_iter().flatten().map(|slot| (0, *slot)).collect(),
+            other => {
+                let equal = self.exact.get(other).into_iter().flatten();
+                equal.map(|id| Near { distance: 0, id: *id }).collect()
+            }
         };
         let mut hits: Vec<_> = near
             .into_iter()
-            .filter_map(|(distance, slot)| self.hit(query.quality, &kind, distance, slot))
+            .filter_map(|near| self.hit(query.quality, &kind, near.distance, near.id))
             .collect();
         hits.sort_by(|a, b| {
             (a.distance, &a.bank.id, a.entry).cmp(&(b.distance, &b.bank.id, b.entry))

@@ -1,6 +1,6 @@
 //! What is asked of the banks: signals to look for, scores to weigh, and what could not be examined.
 
-use crate::core::media::{Examined, Part};
+use crate::core::media::{Digests, Examined, Part};
 use crate::core::signal::Signal;
 use crate::core::verdict::{Check, CheckState, Covered, Dihedral, Form};
 use std::sync::Arc;
@@ -69,6 +69,19 @@ fn covered(check: Check, state: CheckState, reason: &str, part: &str) -> Covered
     Covered { check, state, reason: reason.to_owned(), part: part.to_owned() }
 }
 
+fn digest_probes(digests: &Digests, place: &Arc<str>) -> [Probe; 3] {
+    [Signal::Sha256(digests.sha256), Signal::Sha1(digests.sha1), Signal::Md5(digests.md5)].map(
+        |signal| Probe {
+            signal,
+            quality: None,
+            form: Form::Canonical,
+            dihedral: Dihedral::Original,
+            part: Arc::clone(place),
+            frame: 0,
+        },
+    )
+}
+
 impl Question {
     /// What an examination of bytes asks.
     #[must_use]
@@ -78,6 +91,12 @@ impl Question {
             question.add_part(part, place == 0);
         }
         question
+    }
+
+    /// What an item's digests alone ask, before it was decoded.
+    #[must_use]
+    pub fn of_digests(digests: &Digests) -> Self {
+        Self { probes: digest_probes(digests, &Arc::from("")).to_vec(), ..Self::default() }
     }
 
     fn add_part(&mut self, part: &Part, is_whole: bool) {
@@ -94,24 +113,20 @@ impl Question {
                 self.coverage.push(covered(check, state, reason, &part.place));
             }
         }
-        let mut add = |signal, quality, form, dihedral, frame| {
-            let part = Arc::clone(&place);
-            self.probes.push(Probe { signal, quality, form, dihedral, part, frame });
-        };
         if let Some(digests) = &part.digests {
-            for signal in [
-                Signal::Sha256(digests.sha256),
-                Signal::Sha1(digests.sha1),
-                Signal::Md5(digests.md5),
-            ] {
-                add(signal, None, Form::Canonical, Dihedral::Original, 0);
-            }
+            self.probes.extend(digest_probes(digests, &place));
         }
         for picture in &part.pictures {
-            for (dihedral, bits) in Dihedral::ALL.into_iter().zip(picture.hashes) {
-                let quality = Some(picture.quality);
-                add(Signal::Pdq(bits), quality, picture.form, dihedral, picture.frame);
-            }
+            self.probes.extend(Dihedral::ALL.into_iter().zip(picture.hashes).map(
+                |(dihedral, bits)| Probe {
+                    signal: Signal::Pdq(bits),
+                    quality: Some(picture.quality),
+                    form: picture.form,
+                    dihedral,
+                    part: Arc::clone(&place),
+                    frame: picture.frame,
+                },
+            ));
         }
     }
 
