@@ -451,7 +451,7 @@ mod tests {
         }
 
         #[test]
-        fn a_flipped_bit_is_refused_or_reads_as_another_envelope(at in any::<usize>(), bit in 0..8) {
+        fn a_flipped_bit_is_refused_or_reads_as_another_envelope(at in any::<usize>(), bit in 0_u32..8) {
             let good = counted();
             let mut bytes = good.write();
             let at = at % bytes.len();

@@ -368,7 +368,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_sealed_is_opened_in_its_place_only(
-            text in proptest::collection::vec(any::<u8>(), 0..300), at in any::<usize>(), bit in 0..8
+            text in proptest::collection::vec(any::<u8>(), 0..300), at in any::<usize>(), bit in 0_u32..8
         ) {
             let ring = ring(1);
             let place = Place::of("t").text("a");

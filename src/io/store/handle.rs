@@ -1,9 +1,11 @@
 //! The store as everybody else sees it: opening, keeping changes, closing.
 
+use super::counters::Counters;
 use super::dialect::{self, Pool};
 use super::error::StoreError;
 use super::open;
 use super::settings::Settings;
+use super::spool::Spool;
 use super::tx::Tx;
 use super::writer::{Change, Job, Message, Refusal, Shared, Writer};
 use crate::core::access::Scope;
@@ -80,6 +82,8 @@ pub(super) struct Inner {
     pub(super) pool: Pool,
     pub(super) shared: Arc<Shared>,
     pub(super) messages: mpsc::Sender<Message>,
+    pub(super) counters: Counters,
+    pub(super) spool: tokio::sync::Mutex<Spool>,
 }
 
 impl std::fmt::Debug for Store {
@@ -133,11 +137,17 @@ impl Store {
         let (messages, inbox) = mpsc::channel(settings.waiting_max.max(1));
         start(writer, inbox)?;
         let pool = Pool::new(&settings);
-        let store = Self(Arc::new(Inner { settings, keys, clock, pool, shared, messages }));
+        let spool = Spool::at(&settings.spool, settings.spool_bytes_max);
+        let spool = tokio::sync::Mutex::new(spool);
+        let counters = Counters::default();
+        let inner = Inner { settings, keys, clock, pool, shared, messages, counters, spool };
+        let store = Self(Arc::new(inner));
         if !before.clean {
             let at = log_time(before.time, store.0.clock.now());
             store.record(Event::CountsLost { since: before.time, at }).await?;
         }
+        store.drain_spool().await?;
+        store.keep_up();
         Ok(store)
     }
 
@@ -248,11 +258,18 @@ impl Store {
         self.0.shared.commits.load(Ordering::Relaxed)
     }
 
-    /// Ends writing in order; later changes are refused. Everything is on disk when it answers.
+    /// Whether the writer has gone: closed, or failed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.messages.is_closed()
+    }
+
+    /// Flushes counts and ends writing in order; later changes are refused. Everything is on disk when it answers.
     ///
     /// # Errors
     /// [`StoreError`] where the end could not be marked: the next start says so.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.flush_counts().await?;
         let (done, closed) = oneshot::channel();
         self.0.pool.close().await;
         self.0.messages.send(Message::Close(done)).await.map_err(|_| StoreError::Failed)?;

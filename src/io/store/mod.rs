@@ -11,13 +11,21 @@ pub mod journal;
 pub mod head;
 pub mod project;
 pub mod tx;
+pub mod counters;
+pub mod spool;
 mod writer;
 mod open;
 mod handle;
 mod read;
+mod upkeep;
 
+pub use counters::Counters;
 pub use error::StoreError;
 pub use handle::{Answer, KeepError, RequestKey, Store};
 pub use journal::{Receipt, Recorded};
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
+pub use upkeep::VerdictKept;
+
+#[cfg(test)]
+mod tests;

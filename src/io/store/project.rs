@@ -89,7 +89,8 @@ pub async fn insert_late(conn: &mut Conn, late: Late) -> Result<(), StoreError> 
         values.collect::<Vec<_>>()
     };
     let head = "INSERT INTO verdict (scope, verdict, number)";
-    conn.insert(head, 3, "", flat(late.verdicts)).await?;
+    let tail = "ON CONFLICT (scope, verdict) DO NOTHING";
+    conn.insert(head, 3, tail, flat(late.verdicts)).await?;
     let head = "INSERT INTO outcome (scope, verdict, number)";
     conn.insert(head, 3, "", flat(late.outcomes)).await
 }
