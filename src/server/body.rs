@@ -279,10 +279,9 @@ pub(super) fn dress(headers: &mut HeaderMap) -> Code {
     }
     let refusal = refusal_of(&status);
     let code = refusal.reason().code();
-    headers.remove("grpc-message");
-    headers.extend(
-        headers_of(&Status::from(refusal)).drain().filter_map(|(name, value)| Some((name?, value))),
-    );
+    for (name, value) in &headers_of(&Status::from(refusal)) {
+        headers.insert(name, value.clone());
+    }
     code
 }
 
