@@ -29,6 +29,7 @@ const SIZES: &[(u32, u32)] = &[
     (1500, 40),
     (40, 1500),
     (1027, 771),
+    (65_537, 6),
 ];
 
 /// A small generator of numbers, so that pictures are the same on every machine.

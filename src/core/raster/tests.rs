@@ -84,9 +84,12 @@ fn luma_is_summed_in_single_precision_from_left_to_right() {
             0.299_f32 * f32::from(red) + 0.587_f32 * f32::from(green) + 0.114_f32 * f32::from(blue);
         assert_eq!(luma(red, green, blue).to_bits(), expected.to_bits());
     }
-    // In single precision white is not quite 255, which a sum in double precision would be.
-    assert_eq!(luma(255, 255, 255), 255.0);
-    assert_eq!(luma(1, 1, 1).to_bits(), 0x3f80_0000);
+    for value in 0..=255 {
+        let byte = f32::from(value);
+        assert_eq!(luma(value, 0, 0), 0.299_f32 * byte);
+        assert_eq!(luma(0, value, 0), 0.587_f32 * byte);
+        assert_eq!(luma(0, 0, value), 0.114_f32 * byte);
+    }
     let raster = numbered(7, 5);
     for (y, row) in (0..5).zip(raster.luma().values().chunks(7)) {
         for (x, &value) in (0..7).zip(row) {
