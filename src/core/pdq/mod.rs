@@ -14,8 +14,8 @@
 //! [`hash`] and [`hash_one`] differ on pictures of exactly 64×64 only, and there by the rounding of the filter's running
 //! sums, so by no bit unless coefficients all but tie.
 
-mod bits;
 mod dct;
+mod bits;
 mod filter;
 mod nearest;
 #[cfg(test)]

@@ -5,9 +5,9 @@
 //! within the memory of one. Whatever can give its luma row by row is [`Rows`].
 
 mod border;
+mod view;
 #[cfg(test)]
 mod tests;
-mod view;
 
 pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN};
 pub use view::View;
