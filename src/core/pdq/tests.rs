@@ -325,6 +325,11 @@ proptest! {
         prop_assert_eq!(bits::above_median(&a).distance(&Bits256::default()), 128);
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
     #[test]
     fn any_noise_hashes_as_the_plain_rules_say(
         width in 5_u32..200, height in 5_u32..200, seed in any::<u64>(),
