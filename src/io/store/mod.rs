@@ -17,6 +17,7 @@ mod writer;
 mod open;
 mod handle;
 mod read;
+mod replay;
 mod upkeep;
 
 pub use counters::Counters;

@@ -1,0 +1,366 @@
+//! `BankService`: banks, their entries, and what the index holds of them.
+
+mod parse;
+mod reply;
+mod import;
+
+use crate::core::access::Scope;
+use crate::core::bank::{BankedSignal, Entry, EntryState, PDQ_QUALITY_MIN};
+use crate::core::curation::{
+    add_entry, create_bank, existing_bank, existing_entry, remove_entry, update_bank, update_entry,
+};
+use crate::core::event::Event;
+use crate::core::id::{BankId, EntryId};
+use crate::core::media::Examined;
+use crate::core::refused::{Refused, Thing, unchanged};
+use crate::core::screening::question::Question;
+use crate::core::signal::Signal;
+use crate::core::verdict::CheckState;
+use crate::io::store::Tx;
+use crate::proto::v1;
+use crate::proto::v1::bank_service_server::BankService;
+use crate::services::bank::parse::Source;
+use crate::services::desk::{Call, Desk, Keep, KeepFault, refuse_blob};
+use crate::services::pump;
+use crate::services::status::Refusal;
+use crate::services::words::{page, verdict};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Most signals that an entry made from an item gets: enough for every form of the frames of a short animation.
+const SIGNALS_OF_MEDIA_MAX: usize = 256;
+
+/// The room.
+#[derive(Clone)]
+pub struct Banks {
+    desk: Desk,
+}
+
+impl Banks {
+    /// The room over a desk.
+    #[must_use]
+    pub const fn new(desk: Desk) -> Self {
+        Self { desk }
+    }
+
+    async fn entry_count(&self, scope: &Scope, bank: &BankId) -> Result<u64, Refusal> {
+        let counts = self.desk.store.entry_counts(scope, bank).await?;
+        Ok(counts.iter().filter(|(state, _)| *state != EntryState::Removed).map(|(_, n)| n).sum())
+    }
+
+    /// The signals of an item's bytes, and what became of hashing it.
+    async fn hash(
+        &self,
+        call: &Call,
+        content: &[u8],
+    ) -> Result<(Vec<BankedSignal>, Vec<v1::CheckCoverage>), Refusal> {
+        let blob = self.desk.blob(content)?.seal().map_err(|fault| refuse_blob(&fault))?;
+        let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(call)).await;
+        let coverage = Question::of_examined(&examined).coverage;
+        let signals = signals_of(&examined)?;
+        Ok((signals, coverage.iter().map(verdict::coverage).collect()))
+    }
+}
+
+/// The digests of the bytes, and the unchanged hash of every form and frame that has structure enough.
+fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
+    let refuse = |must: &str| Refusal::fields(vec![("media".to_owned(), must.to_owned())]);
+    let [part] = &examined.parts[..] else {
+        return Err(refuse("must be one item, not an archive"));
+    };
+    if part.image != CheckState::Checked {
+        return Err(refuse("must be a picture that can be decoded whole")
+            .with("state", format!("{:?}", part.image)));
+    }
+    let mut signals: Vec<BankedSignal> = part
+        .digests
+        .iter()
+        .flat_map(|digests| {
+            [
+                Signal::Md5(digests.md5),
+                Signal::Sha1(digests.sha1),
+                Signal::Sha256(digests.sha256),
+            ]
+        })
+        .map(|signal| BankedSignal { signal, quality: None })
+        .collect();
+    for picture in &part.pictures {
+        let signal = Signal::Pdq(picture.hashes[0]);
+        let known = signals.iter().any(|banked| banked.signal == signal);
+        if picture.quality >= PDQ_QUALITY_MIN && !known && signals.len() < SIGNALS_OF_MEDIA_MAX {
+            signals.push(BankedSignal { signal, quality: Some(picture.quality) });
+        }
+    }
+    Ok(signals)
+}
+
+async fn present_entry(tx: &mut Tx, scope: &Scope, bank: &BankId, id: &EntryId) -> Keep<Entry> {
+    existing_bank(tx.bank(scope, bank).await?, bank)?;
+    Ok(existing_entry(tx.entry(scope, bank, id).await?, id)?)
+}
+
+async fn put_entry(tx: &mut Tx, scope: Scope, bank: BankId, entry: Entry) -> Keep<Entry> {
+    let at = tx.now();
+    tx.record(Event::EntriesPut { scope, bank, entries: vec![entry.clone()], at }).await?;
+    Ok(entry)
+}
+
+#[tonic::async_trait]
+impl BankService for Banks {
+    async fn create_bank(
+        &self,
+        request: Request<v1::CreateBankRequest>,
+    ) -> Result<Response<v1::CreateBankResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::create_bank(request.into_inner())?;
+        let key = call.request_key("CreateBank", asked.keyed.as_ref());
+        let scope = call.caller.scope;
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move {
+                let present = tx.bank(&scope, &asked.wanted.id).await?;
+                let bank = create_bank(present.as_ref(), asked.wanted, tx.now())?;
+                tx.record(Event::BankPut { scope, bank: bank.clone() }).await?;
+                Ok(bank)
+            })
+        });
+        let (bank, journal_number) = kept.await?;
+        let bank = Some(reply::bank(&bank, 0));
+        Ok(Response::new(v1::CreateBankResponse { bank, journal_number }))
+    }
+
+    async fn get_bank(
+        &self,
+        request: Request<v1::GetBankRequest>,
+    ) -> Result<Response<v1::GetBankResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let id = parse::bank_id(&request.get_ref().bank_id)?;
+        let bank = existing_bank(self.desk.store.bank(&scope, &id).await?, &id)?;
+        let count = self.entry_count(&scope, &id).await?;
+        Ok(Response::new(v1::GetBankResponse { bank: Some(reply::bank(&bank, count)) }))
+    }
+
+    async fn list_banks(
+        &self,
+        request: Request<v1::ListBanksRequest>,
+    ) -> Result<Response<v1::ListBanksResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let page = parse::list_banks(request.get_ref())?;
+        let limit = u64::from(page.rows) + 1;
+        let mut banks = self.desk.store.banks(&scope, page.after.as_deref(), limit).await?;
+        let more = banks.len() as u64 == limit;
+        banks.truncate(page.rows as usize);
+        let last = banks.last().map(|bank| bank.id.to_string());
+        let mut rows = Vec::with_capacity(banks.len());
+        for bank in &banks {
+            rows.push(reply::bank(bank, self.entry_count(&scope, &bank.id).await?));
+        }
+        let next_page_token = page::token("banks", last.as_deref(), more);
+        Ok(Response::new(v1::ListBanksResponse { banks: rows, next_page_token }))
+    }
+
+    async fn update_bank(
+        &self,
+        request: Request<v1::UpdateBankRequest>,
+    ) -> Result<Response<v1::UpdateBankResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::update_bank(request.into_inner())?;
+        let key = call.request_key("UpdateBank", asked.keyed.as_ref());
+        let (scope, id) = (call.caller.scope.clone(), asked.id.clone());
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move {
+                let present = existing_bank(tx.bank(&scope, &asked.id).await?, &asked.id)?;
+                let bank = update_bank(present, asked.patch, asked.read, tx.now())?;
+                tx.record(Event::BankPut { scope, bank: bank.clone() }).await?;
+                Ok(bank)
+            })
+        });
+        let (bank, journal_number) = kept.await?;
+        let count = self.entry_count(&call.caller.scope, &id).await?;
+        let bank = Some(reply::bank(&bank, count));
+        Ok(Response::new(v1::UpdateBankResponse { bank, journal_number }))
+    }
+
+    async fn delete_bank(
+        &self,
+        request: Request<v1::DeleteBankRequest>,
+    ) -> Result<Response<v1::DeleteBankResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::delete_bank(request.get_ref())?;
+        let key = call.request_key("DeleteBank", asked.keyed.as_ref());
+        let scope = call.caller.scope;
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move {
+                let bank = existing_bank(tx.bank(&scope, &asked.id).await?, &asked.id)?;
+                unchanged(Thing::Bank, &bank.id, Some(asked.read), bank.version)?;
+                let count = tx.entry_count(&scope, &bank.id).await?;
+                tx.record(Event::BankDeleted { scope, bank: bank.id, at: tx.now() }).await?;
+                Ok(count)
+            })
+        });
+        let (removed_entry_count, journal_number) = kept.await?;
+        Ok(Response::new(v1::DeleteBankResponse { removed_entry_count, journal_number }))
+    }
+
+    async fn add_entry(
+        &self,
+        request: Request<v1::AddEntryRequest>,
+    ) -> Result<Response<v1::AddEntryResponse>, Status> {
+        let call = Call::of(&request)?;
+        let mut asked = parse::add_entry(request.into_inner(), self.desk.clock.now())?;
+        let key = call.request_key("AddEntry", asked.keyed.as_ref());
+        let is_media = matches!(asked.source, Source::Media(_));
+        let (signals, coverage) = match asked.source {
+            Source::Signals(signals) => (signals, Vec::new()),
+            Source::Media(ref content) => self.hash(&call, content).await?,
+        };
+        asked.wanted.signals = signals;
+        let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move {
+                let bank = existing_bank(tx.bank(&scope, &asked.bank).await?, &asked.bank)?;
+                let mut wanted = asked.wanted;
+                if is_media {
+                    // The bank takes of an item what it has rules for.
+                    wanted.signals.retain(|banked| bank.rule(&banked.signal.kind()).is_some());
+                    if wanted.signals.is_empty() {
+                        let must = "must give a signal of a type that the bank has a rule for";
+                        return Err(Refused::Field("media".to_owned(), must.to_owned()).into());
+                    }
+                }
+                let id = match wanted.id.clone() {
+                    Some(id) => id,
+                    None => EntryId::parse(&tx.fresh_id()).map_err(|_| KeepFault::Unwritable)?,
+                };
+                let present = tx.entry(&scope, &bank.id, &id).await?;
+                let values: Vec<_> = wanted.signals.iter().map(|b| b.signal.clone()).collect();
+                let known = tx.entries_by_signal(&scope, &bank.id, &values).await?;
+                let force = asked.override_tombstone;
+                let now = tx.now();
+                let entry = add_entry(&bank, id, present.as_ref(), &known, wanted, force, now)?;
+                put_entry(tx, scope, bank.id, entry).await
+            })
+        });
+        let (entry, journal_number) = kept.await?;
+        let entry = Some(reply::entry(&bank_id, &entry));
+        Ok(Response::new(v1::AddEntryResponse { entry, journal_number, coverage }))
+    }
+
+    async fn get_entry(
+        &self,
+        request: Request<v1::GetEntryRequest>,
+    ) -> Result<Response<v1::GetEntryResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let (bank, id) = parse::entry_id(request.get_ref())?;
+        let present = self.desk.store.entry(&scope, &bank, &id).await?;
+        let missing = || Refused::Missing(Thing::Entry, id.to_string());
+        let entry = reply::entry(bank.as_str(), &present.ok_or_else(missing)?);
+        Ok(Response::new(v1::GetEntryResponse { entry: Some(entry) }))
+    }
+
+    async fn list_entries(
+        &self,
+        request: Request<v1::ListEntriesRequest>,
+    ) -> Result<Response<v1::ListEntriesResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let (bank, page) = parse::list_entries(request.get_ref())?;
+        existing_bank(self.desk.store.bank(&scope, &bank).await?, &bank)?;
+        let removed = request.get_ref().show_removed;
+        let limit = u64::from(page.rows) + 1;
+        let after = page.after.as_deref();
+        let mut found = self.desk.store.entries(&scope, &bank, removed, after, limit).await?;
+        let more = found.len() as u64 == limit;
+        found.truncate(page.rows as usize);
+        let last = found.last().map(|entry| entry.id.to_string());
+        let entries = found.iter().map(|entry| reply::entry(bank.as_str(), entry)).collect();
+        let next_page_token = page::token("entries", last.as_deref(), more);
+        Ok(Response::new(v1::ListEntriesResponse { entries, next_page_token }))
+    }
+
+    async fn update_entry(
+        &self,
+        request: Request<v1::UpdateEntryRequest>,
+    ) -> Result<Response<v1::UpdateEntryResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::update_entry(request.into_inner(), self.desk.clock.now())?;
+        let key = call.request_key("UpdateEntry", asked.keyed.as_ref());
+        let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move {
+                let present = present_entry(tx, &scope, &asked.bank, &asked.id).await?;
+                let mut patch = asked.patch;
+                let parts = asked.provenance_mask;
+                patch.provenance =
+                    patch.provenance.map(|wanted| parts.apply(present.provenance.clone(), wanted));
+                let entry = update_entry(present, patch, asked.read)?;
+                put_entry(tx, scope, asked.bank, entry).await
+            })
+        });
+        let (entry, journal_number) = kept.await?;
+        let entry = Some(reply::entry(&bank_id, &entry));
+        Ok(Response::new(v1::UpdateEntryResponse { entry, journal_number }))
+    }
+
+    async fn remove_entry(
+        &self,
+        request: Request<v1::RemoveEntryRequest>,
+    ) -> Result<Response<v1::RemoveEntryResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::remove_entry(request.get_ref())?;
+        let key = call.request_key("RemoveEntry", asked.keyed.as_ref());
+        let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move {
+                let present = present_entry(tx, &scope, &asked.bank, &asked.id).await?;
+                let entry = remove_entry(present, asked.read)?;
+                put_entry(tx, scope, asked.bank, entry).await
+            })
+        });
+        let (entry, journal_number) = kept.await?;
+        let entry = Some(reply::entry(&bank_id, &entry));
+        Ok(Response::new(v1::RemoveEntryResponse { entry, journal_number }))
+    }
+
+    async fn import_entries(
+        &self,
+        request: Request<Streaming<v1::ImportEntriesRequest>>,
+    ) -> Result<Response<v1::ImportEntriesResponse>, Status> {
+        let call = Call::of(&request)?;
+        let patience = self.desk.patience(&call);
+        let mut import = import::Import::new(self.desk.clone(), &call);
+        let mut inbound = request.into_inner();
+        while let Some(message) = pump::take(&mut inbound, patience).await? {
+            import.on(parse::import(message, self.desk.clock.now())?).await?;
+        }
+        Ok(Response::new(import.end().await?))
+    }
+
+    async fn compare_signals(
+        &self,
+        request: Request<v1::CompareSignalsRequest>,
+    ) -> Result<Response<v1::CompareSignalsResponse>, Status> {
+        let (first, second) = parse::compare(request.get_ref())?;
+        Ok(Response::new(reply::compared(&first, &second)))
+    }
+
+    async fn get_index_status(
+        &self,
+        request: Request<v1::GetIndexStatusRequest>,
+    ) -> Result<Response<v1::GetIndexStatusResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let journal_number = self.desk.store.head_number().await?;
+        let now = self.desk.clock.now();
+        let (applied_number, names) = {
+            let resident = self.desk.store.resident().read();
+            let banks = resident.of(&scope).map(|holding| holding.matcher.banks());
+            let names = banks.into_iter().flatten().map(|status| status.bank.id.clone());
+            (resident.applied(), names.collect::<Vec<_>>())
+        };
+        let mut banks = Vec::with_capacity(names.len());
+        for name in names {
+            let count = self.entry_count(&scope, &name).await?;
+            let resident = self.desk.store.resident().read();
+            let status = resident.of(&scope).and_then(|holding| holding.matcher.bank(&name));
+            banks.extend(status.map(|status| reply::index_status(&status, count, now)));
+        }
+        Ok(Response::new(v1::GetIndexStatusResponse { journal_number, applied_number, banks }))
+    }
+}
