@@ -18,6 +18,9 @@ mod open;
 mod handle;
 mod read;
 mod upkeep;
+mod expected;
+pub mod verify;
+mod watch;
 
 pub use counters::Counters;
 pub use error::StoreError;
@@ -26,6 +29,7 @@ pub use journal::{Receipt, Recorded};
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
 pub use upkeep::VerdictKept;
+pub use verify::{Fault, Report, verify};
 
 #[cfg(test)]
 mod tests;

@@ -135,12 +135,9 @@ impl Store {
                 Err(KeepError::Refused(never)) => match never {},
             }
         }
-        if content.torn {
-            tracing::warn!("the spool ended in a record that was never acknowledged");
-        }
         let name = content.damaged.then(|| format!("damaged-{}", self.0.clock.fresh_id()));
         if name.is_some() {
-            tracing::error!("the spool was damaged: its file was set aside");
+            tracing::error!("the spool did not read whole: its file was set aside");
         }
         spool.clear(name.as_deref())?;
         Ok(count)

@@ -2,6 +2,7 @@
 
 mod away;
 mod keeping;
+mod verifying;
 
 use super::{Settings, Store};
 use crate::core::access::{Credential, Environment, Proof, Role, Scope, Tenant};
