@@ -3,8 +3,8 @@
 use super::dialect::{Conn, Row, Value};
 use super::error::StoreError;
 use super::journal::{self, Recorded};
+use super::report::Report;
 use super::rows::{self, Document, NO_SCOPE};
-use super::verify::Report;
 use crate::core::access::{Credential, Scope, Tenant};
 use crate::core::bank::{Bank, Entry, EntryState};
 use crate::core::event::{Event, EventKind};

@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod settings;
+pub mod words;
 pub mod dialect;
 pub mod rows;
 pub mod journal;
@@ -18,18 +19,22 @@ mod open;
 mod handle;
 mod read;
 mod upkeep;
+mod start;
+pub mod report;
 mod expected;
-pub mod verify;
+mod verify;
 mod watch;
 
 pub use counters::Counters;
 pub use error::StoreError;
-pub use handle::{Answer, KeepError, RequestKey, Store};
+pub use handle::Store;
 pub use journal::{Receipt, Recorded};
+pub use report::{Fault, Report};
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
 pub use upkeep::VerdictKept;
-pub use verify::{Fault, Report, verify};
+pub use verify::verify;
+pub use words::{Answer, KeepError, RequestKey};
 
 #[cfg(test)]
 mod tests;

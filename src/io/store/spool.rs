@@ -4,6 +4,7 @@
 //! acknowledged once it is on disk. What cannot be read when the spool is drained is set aside, never dropped.
 
 use super::error::StoreError;
+use super::journal::payload;
 use crate::core::event::Event;
 use crate::io::seal::{KeyRing, Place};
 use std::fs::{File, OpenOptions};
@@ -52,7 +53,7 @@ impl Spool {
     /// # Errors
     /// [`StoreError::SpoolFull`] where there is no room, [`StoreError::File`] where it cannot be written.
     pub fn put(&mut self, keys: &KeyRing, event: &Event) -> Result<(), StoreError> {
-        let sealed = keys.seal(&place(self.bytes), &KeyRing::payload(event));
+        let sealed = keys.seal(&place(self.bytes), &payload(event));
         let length = u32::try_from(sealed.len()).map_err(|_| StoreError::SpoolFull)?;
         let after = self.bytes + 4 + u64::from(length);
         if self.broken || after > self.bytes_max {

@@ -2,8 +2,9 @@
 
 use super::counters::{COUNTS_PER_EVENT_MAX, Counters};
 use super::error::StoreError;
-use super::handle::{Answer, Inner, KeepError, RequestKey, Store};
+use super::handle::{Inner, Store};
 use super::tx::Tx;
+use super::words::{Answer, KeepError, RequestKey};
 use crate::core::access::Scope;
 use crate::core::event::{Event, GivenVerdict};
 use std::convert::Infallible;

@@ -2,7 +2,8 @@
 
 use super::error::StoreError;
 use super::handle::{Inner, Store};
-use super::verify::{Report, verify};
+use super::report::Report;
+use super::verify::verify;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 

@@ -1,11 +1,11 @@
 //! The writer: one thread that gathers changes and commits them together, with one signed checkpoint a commit.
 
 use super::error::StoreError;
-use super::handle::{Answer, RequestKey};
 use super::head::{self, Head};
 use super::project::insert_late;
 use super::settings::{OnFailure, Settings};
 use super::tx::Tx;
+use super::words::{Answer, RequestKey};
 use super::{dialect::Value, journal};
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
