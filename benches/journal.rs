@@ -13,6 +13,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -20,6 +21,9 @@ use tokio::runtime::Runtime;
 const GROUP: usize = 1000;
 /// Bytes of an event.
 const EVENT_BYTES: usize = 300;
+
+/// Bytes of the file that is written in place.
+const SPACE_BYTES: u64 = 16 << 20;
 
 fn event() -> Event {
     let scope = Scope {
@@ -47,6 +51,9 @@ fn append(c: &mut Criterion) {
     let settings = Settings::in_folder(folder.path());
     let store = runtime.block_on(Store::open(settings, keys, clock)).expect("a store");
     let mut file = File::create(folder.path().join("raw")).expect("a file");
+    let space = File::create(folder.path().join("space")).expect("a file");
+    space.write_all_at(&vec![1; SPACE_BYTES as usize + EVENT_BYTES], 0).expect("written");
+    space.sync_all().expect("synced");
     let event = event();
     let record = vec![7; EVENT_BYTES];
     assert_eq!(serde_json::to_vec(&event).expect("JSON").len(), EVENT_BYTES);
@@ -57,6 +64,15 @@ fn append(c: &mut Criterion) {
         b.iter(|| {
             file.write_all(&record).expect("written");
             file.sync_data().expect("synced");
+        });
+    });
+    // The same without growing the file: what a log that reuses its space can reach.
+    let mut place = 0;
+    group.bench_function("raw in place, one by one", |b| {
+        b.iter(|| {
+            place = (place + EVENT_BYTES as u64) % SPACE_BYTES;
+            space.write_all_at(&record, place).expect("written");
+            space.sync_data().expect("synced");
         });
     });
     group.bench_function("journal, one by one", |b| {

@@ -142,24 +142,37 @@ impl Row {
 }
 
 /// A connection.
-pub enum Conn {
-    /// To SQLite, of its own.
+pub struct Conn {
+    link: Link,
+    erred: bool,
+}
+
+enum Link {
     Sqlite(Box<SqliteConnection>),
-    /// To SQLite, out of a pool.
-    Pooled(PoolConnection<Sqlite>),
+    SqlitePooled(PoolConnection<Sqlite>),
 }
 
 /// Sizes of multi-row statements: few distinct texts, so that each is prepared once.
 const ROWS_SIZES: [usize; 4] = [256, 32, 4, 1];
 /// Sizes of lists in `IN (…)`; a list is filled up with its last value.
-const LIST_SIZES: [usize; 4] = [1, 16, 128, 1024];
+const LIST_SIZES: [usize; 3] = [1, 16, 128];
 
 impl Conn {
+    const fn new(link: Link) -> Self {
+        Self { link, erred: false }
+    }
+
     fn sqlite(&mut self) -> &mut SqliteConnection {
-        match self {
-            Self::Sqlite(own) => own,
-            Self::Pooled(pooled) => pooled,
+        match &mut self.link {
+            Link::Sqlite(own) => own,
+            Link::SqlitePooled(pooled) => pooled,
         }
+    }
+
+    /// Whether a statement failed since this was last asked. A database may end a transaction by itself when one does:
+    /// whatever came after it would then stand alone, so the transaction has to be given up.
+    pub fn take_erred(&mut self) -> bool {
+        std::mem::take(&mut self.erred)
     }
 
     /// Runs a statement and gives its rows.
@@ -179,8 +192,9 @@ impl Conn {
                 Value::Bytes(bytes) => query.bind(bytes),
             };
         }
-        let rows = query.fetch_all(self.sqlite()).await?;
-        Ok(rows.into_iter().map(Row::Sqlite).collect())
+        let rows = query.fetch_all(self.sqlite()).await;
+        self.erred |= rows.is_err();
+        Ok(rows?.into_iter().map(Row::Sqlite).collect())
     }
 
     /// Runs a statement and gives its only row, if there is one.
@@ -212,7 +226,9 @@ impl Conn {
                 Value::Bytes(bytes) => query.bind(bytes),
             };
         }
-        Ok(query.execute(self.sqlite()).await?.rows_affected())
+        let done = query.execute(self.sqlite()).await;
+        self.erred |= done.is_err();
+        Ok(done?.rows_affected())
     }
 
     /// Inserts rows of `width` values each; `head` ends before VALUES, `tail` follows them.
@@ -235,8 +251,8 @@ impl Conn {
             for row in 0..size {
                 sql.push_str(if row == 0 { "(" } else { ", (" });
                 for column in 0..width {
-                    let comma = if column == 0 { "" } else { ", " };
-                    let _ = write!(sql, "{comma}${}", row * width + column + 1);
+                    // SQLite finds a numbered placeholder's name by walking all of them; nameless ones cost nothing.
+                    sql.push_str(if column == 0 { "?" } else { ", ?" });
                 }
                 sql.push(')');
             }
@@ -279,12 +295,13 @@ impl Conn {
         Ok(rows)
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction that writes, runs its first statement, and gives that statement's rows.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses or is locked for too long.
-    pub async fn begin(&mut self) -> Result<(), StoreError> {
-        self.run("BEGIN IMMEDIATE", Vec::new()).await.map(drop)
+    pub async fn begin(&mut self, first: &'static str) -> Result<Vec<Row>, StoreError> {
+        // One text and one way to SQLite and back; the statements are prepared once, as any other.
+        self.rows(AssertSqlSafe(format!("BEGIN IMMEDIATE; {first}")), Vec::new()).await
     }
 
     /// Begins a transaction that reads one state.
@@ -308,11 +325,12 @@ impl Conn {
         let _ = self.run("ROLLBACK", Vec::new()).await;
     }
 
-    /// Makes the tables in an empty database.
+    /// Begins a transaction in which the tables are made in an empty database.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn create_tables(&mut self) -> Result<(), StoreError> {
+        self.run("BEGIN IMMEDIATE", Vec::new()).await?;
         sqlx::raw_sql(SQLITE_TABLES).execute(self.sqlite()).await?;
         let first = vec![1_i64.into(), SCHEMA_VERSION.into()];
         self.run("INSERT INTO version (id, version) VALUES ($1, $2)", first).await.map(drop)
@@ -346,9 +364,9 @@ impl Conn {
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn close(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(own) => Ok(own.close().await?),
-            Self::Pooled(_) => Ok(()),
+        match self.link {
+            Link::Sqlite(own) => Ok(own.close().await?),
+            Link::SqlitePooled(_) => Ok(()),
         }
     }
 }
@@ -378,7 +396,7 @@ pub async fn connect(settings: &Settings, create: bool) -> Result<Conn, StoreErr
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .connect()
         .await?;
-    Ok(Conn::Sqlite(Box::new(own)))
+    Ok(Conn::new(Link::Sqlite(Box::new(own))))
 }
 
 /// Connects for reading only.
@@ -389,7 +407,8 @@ pub async fn connect_reading(settings: &Settings) -> Result<Conn, StoreError> {
     if !settings.database.exists() {
         return Err(StoreError::Missing);
     }
-    Ok(Conn::Sqlite(Box::new(options(settings).read_only(true).connect().await?)))
+    let own = options(settings).read_only(true).connect().await?;
+    Ok(Conn::new(Link::Sqlite(Box::new(own))))
 }
 
 /// Connections for reading.
@@ -415,7 +434,7 @@ impl Pool {
     /// [`StoreError::Database`] where none becomes free in time.
     pub async fn connection(&self) -> Result<Conn, StoreError> {
         let Self::Sqlite(pool) = self;
-        Ok(Conn::Pooled(pool.acquire().await?))
+        Ok(Conn::new(Link::SqlitePooled(pool.acquire().await?)))
     }
 
     /// Closes all connections.

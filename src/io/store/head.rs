@@ -82,15 +82,15 @@ pub async fn read(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
     Head::read(&row, keys)
 }
 
-/// Locks the head and reads it: the first statement of every transaction that writes.
+/// Begins a transaction that writes: its first statement locks the head, which is read with it.
 ///
 /// # Errors
-/// As [`read`].
-pub async fn lock(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
+/// As [`read`]. The transaction has begun all the same, and has to be rolled back.
+pub async fn begin(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
     let sql = "UPDATE head SET epoch = epoch WHERE id = 1 \
                RETURNING size, root, time, epoch, clean, mark";
-    let row = conn.row(sql, Vec::new()).await?.ok_or(StoreError::Corrupt("head"))?;
-    Head::read(&row, keys)
+    let rows = conn.begin(sql).await?;
+    Head::read(rows.first().ok_or(StoreError::Corrupt("head"))?, keys)
 }
 
 /// Sets the head, where it still reaches as far as `before`.

@@ -50,6 +50,8 @@ impl Store {
             resident: Arc::new(RwLock::new(resident)),
             failed: AtomicBool::new(false),
             commits: AtomicU64::new(0),
+            #[cfg(test)]
+            fault: parking_lot::Mutex::default(),
         });
         let writer = Writer {
             tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head),

@@ -53,6 +53,19 @@ pub(super) struct Shared {
     pub(super) failed: AtomicBool,
     /// Commits that wrote something.
     pub(super) commits: AtomicU64,
+    /// What happens to the next commit.
+    #[cfg(test)]
+    pub(super) fault: parking_lot::Mutex<Option<Fault>>,
+}
+
+/// A commit whose answer is lost.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// What was written is on disk.
+    Persisted,
+    /// What was written is gone.
+    Lost,
 }
 
 pub(super) struct Writer {
@@ -190,7 +203,7 @@ impl Writer {
         }
         match self.append().await {
             Ok((frontier, after)) => {
-                if self.tx.conn.commit().await.is_err() {
+                if self.commit().await.is_err() {
                     // What was written may have reached the disk or not: nobody may be told either.
                     return Err((StoreError::OutcomeUnknown, false));
                 }
@@ -214,16 +227,22 @@ impl Writer {
         jobs: &mut impl Iterator<Item = Job>,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), StoreError> {
-        self.tx.conn.begin().await?;
-        let head = head::lock(&mut self.tx.conn, &self.tx.keys).await?;
+        let head = head::begin(&mut self.tx.conn, &self.tx.keys).await?;
         let ours = self.tx.head;
         if (head.size, head.root, head.epoch) != (ours.size, ours.root, ours.epoch) {
             return Err(StoreError::InUse);
         }
         self.tx.begin(head);
+        self.tx.conn.take_erred();
         let mut requests = HashMap::new();
         for Job { request, change, answer } in jobs {
             let outcome = self.one(request, change, &mut requests).await;
+            let outcome = match outcome {
+                // The caller is told what its statement failed of; the others share its fate.
+                Ok(Err(Refusal::Store(error))) if self.tx.conn.take_erred() => Err(error),
+                Ok(_) if self.tx.conn.take_erred() => Err(StoreError::Broken),
+                other => other,
+            };
             match outcome {
                 Ok(outcome) => outcomes.push((answer, outcome)),
                 Err(error) => {
@@ -356,11 +375,22 @@ impl Writer {
         Ok((frontier, after))
     }
 
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        if let Some(fault) = self.shared.fault.lock().take() {
+            match fault {
+                Fault::Persisted => self.tx.conn.commit().await?,
+                Fault::Lost => self.tx.conn.roll_back().await,
+            }
+            return Err(StoreError::OutcomeUnknown);
+        }
+        self.tx.conn.commit().await
+    }
+
     /// Writes that everything was flushed.
     async fn finish(&mut self) -> Result<(), StoreError> {
         let tx = &mut self.tx;
-        tx.conn.begin().await?;
-        let before = head::lock(&mut tx.conn, &tx.keys).await?;
+        let before = head::begin(&mut tx.conn, &tx.keys).await?;
         if before.epoch != tx.head.epoch {
             tx.conn.roll_back().await;
             return Err(StoreError::InUse);

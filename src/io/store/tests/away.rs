@@ -8,7 +8,7 @@ use std::time::Duration;
 /// A second connection that keeps the database locked until it is dropped.
 async fn occupy(home: &Home) -> super::super::dialect::Conn {
     let mut conn = super::super::dialect::connect(&home.settings(), false).await.unwrap();
-    conn.begin().await.unwrap();
+    conn.begin("SELECT 1").await.unwrap();
     conn
 }
 

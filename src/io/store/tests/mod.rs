@@ -1,6 +1,7 @@
 //! Tests of the store as a whole, through its own handle.
 
 mod away;
+mod failing;
 mod keeping;
 mod verifying;
 
