@@ -3,8 +3,10 @@
 use crate::core::bank::{Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, SignalRule};
 use crate::core::id::{BankId, EntryId};
 use crate::core::refused::{Refused, Thing, unchanged};
+use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::core::verdict::Provenance;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// What a caller wants of a new bank.
@@ -44,8 +46,6 @@ pub struct BankSettings {
 pub struct BankPatch {
     /// See [`BankSettings::display_name`].
     pub display_name: Option<String>,
-    /// See [`BankSettings::role`].
-    pub role: Option<BankRole>,
     /// See [`BankSettings::mode`].
     pub mode: Option<BankMode>,
     /// See [`BankSettings::enabled`].
@@ -62,15 +62,25 @@ pub struct BankPatch {
     pub freshness_max: Option<Option<Duration>>,
 }
 
+/// A bank whose matches count must say by what right.
+fn enforceable(mode: BankMode, legal_basis: &str) -> Result<(), Refused> {
+    if mode == BankMode::Enforce && legal_basis.is_empty() {
+        let must = "must be named before the bank is enforced";
+        return Err(Refused::Field("bank.legal_basis".to_owned(), must.to_owned()));
+    }
+    Ok(())
+}
+
 /// Makes a bank.
 ///
 /// # Errors
-/// [`Refused::Exists`] where one of that name is there.
+/// [`Refused::Exists`] where one of that name is there; [`Refused::Field`] where it is enforced without a legal basis.
 pub fn create_bank(present: Option<&Bank>, wanted: NewBank, now: Time) -> Result<Bank, Refused> {
     if present.is_some() {
         return Err(Refused::Exists(Thing::Bank, wanted.id.to_string()));
     }
     let settings = wanted.settings;
+    enforceable(settings.mode, &settings.legal_basis)?;
     Ok(Bank {
         id: wanted.id,
         display_name: settings.display_name,
@@ -99,7 +109,7 @@ pub fn existing_bank(present: Option<Bank>, id: &BankId) -> Result<Bank, Refused
 /// Changes a bank's settings. `read` is the version the caller read, if it said so.
 ///
 /// # Errors
-/// [`Refused::Changed`] where the bank was changed since.
+/// [`Refused::Changed`] where the bank was changed since; [`Refused::Field`] as in [`create_bank`].
 pub fn update_bank(
     mut bank: Bank,
     patch: BankPatch,
@@ -113,7 +123,6 @@ pub fn update_bank(
         }
     }
     set(&mut bank.display_name, patch.display_name);
-    set(&mut bank.role, patch.role);
     set(&mut bank.mode, patch.mode);
     set(&mut bank.enabled, patch.enabled);
     set(&mut bank.ratio_millionths, patch.ratio_millionths);
@@ -121,6 +130,7 @@ pub fn update_bank(
     set(&mut bank.vetted, patch.vetted);
     set(&mut bank.legal_basis, patch.legal_basis);
     set(&mut bank.freshness_max, patch.freshness_max);
+    enforceable(bank.mode, &bank.legal_basis)?;
     bank.version += 1;
     bank.changed = now;
     Ok(bank)
@@ -129,8 +139,8 @@ pub fn update_bank(
 /// What a caller wants of a new entry.
 #[derive(Debug, Clone)]
 pub struct NewEntry {
-    /// Its name.
-    pub id: EntryId,
+    /// Its name, where the caller chose one.
+    pub id: Option<EntryId>,
     /// Its signals, at least one.
     pub signals: Vec<BankedSignal>,
     /// Where it begins.
@@ -168,13 +178,29 @@ pub fn standing(known: &[Known]) -> Standing {
     }
 }
 
-/// Adds an entry. `known` says for each of its signals what the bank knows of the value.
+fn made(id: EntryId, wanted: NewEntry, now: Time) -> Entry {
+    Entry {
+        id,
+        signals: wanted.signals,
+        state: wanted.state,
+        provenance: wanted.provenance,
+        note: wanted.note,
+        version: 1,
+        created: now,
+    }
+}
+
+/// Where a signal's type is not one the bank holds.
+const TYPE_NOT_HELD: &str = "must be a type that the bank has a rule for";
+
+/// Adds an entry named `id`. `known` says for each of its signals what the bank knows of the value.
 ///
 /// # Errors
 /// [`Refused::Exists`] for a taken name or where every value is there; [`Refused::Tombstoned`] where a value was
 /// removed here and `override_tombstone` is not set; [`Refused::Field`] for a type that the bank does not hold.
 pub fn add_entry(
     bank: &Bank,
+    id: EntryId,
     present: Option<&Entry>,
     known: &[Known],
     wanted: NewEntry,
@@ -183,14 +209,11 @@ pub fn add_entry(
 ) -> Result<Entry, Refused> {
     for (place, banked) in wanted.signals.iter().enumerate() {
         if bank.rule(&banked.signal.kind()).is_none() {
-            return Err(Refused::Field(
-                format!("signals[{place}].type"),
-                "must be a type that the bank has a rule for".to_owned(),
-            ));
+            return Err(Refused::Field(format!("signals[{place}].type"), TYPE_NOT_HELD.to_owned()));
         }
     }
     if present.is_some() {
-        return Err(Refused::Exists(Thing::Entry, wanted.id.to_string()));
+        return Err(Refused::Exists(Thing::Entry, id.to_string()));
     }
     match standing(known) {
         Standing::Present(entry) => return Err(Refused::Exists(Thing::Entry, entry.to_string())),
@@ -199,15 +222,81 @@ pub fn add_entry(
         }
         Standing::Tombstoned(_) | Standing::New => {}
     }
-    Ok(Entry {
-        id: wanted.id,
-        signals: wanted.signals,
-        state: wanted.state,
-        provenance: wanted.provenance,
-        note: wanted.note,
-        version: 1,
-        created: now,
-    })
+    Ok(made(id, wanted, now))
+}
+
+/// An entry read from a file.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The line it begins on, from 1.
+    pub line: u64,
+    /// How many lines it stands on.
+    pub lines: u64,
+    /// What the file says.
+    pub wanted: NewEntry,
+}
+
+/// What became of some drafts; counts are of lines.
+#[derive(Debug, Clone, Default)]
+pub struct Intake {
+    /// The entries to add.
+    pub entries: Vec<Entry>,
+    /// Lines that were taken.
+    pub taken: u64,
+    /// Lines whose values the bank had already.
+    pub already_present: u64,
+    /// Lines whose values were removed here before.
+    pub tombstoned: u64,
+    /// Lines refused in the light of what is kept, with what they must be.
+    pub refused: Vec<(u64, u64, String)>,
+}
+
+/// Takes drafts in. `known` says for every signal of every draft, in order, what the bank knows of the value;
+/// `names` for every draft whether an entry of its name is there. Values that come twice are taken once.
+pub fn take_in(
+    bank: &Bank,
+    drafts: Vec<Draft>,
+    known: &[Known],
+    names: &[bool],
+    mut fresh_id: impl FnMut() -> Option<EntryId>,
+    now: Time,
+) -> Intake {
+    let mut intake = Intake::default();
+    let mut fresh: HashMap<Signal, EntryId> = HashMap::new();
+    let mut taken_names: HashSet<EntryId> = HashSet::new();
+    let mut known = known.iter();
+    for (draft, is_named) in drafts.into_iter().zip(names) {
+        let wanted = draft.wanted;
+        let known: Vec<Known> = wanted
+            .signals
+            .iter()
+            .zip(known.by_ref())
+            .map(|(banked, known)| {
+                let here = || Some((fresh.get(&banked.signal)?.clone(), wanted.state));
+                known.clone().or_else(here)
+            })
+            .collect();
+        match standing(&known) {
+            Standing::Tombstoned(_) => intake.tombstoned += draft.lines,
+            Standing::Present(_) => intake.already_present += draft.lines,
+            Standing::New => {
+                let is_taken = |id: &EntryId| *is_named || taken_names.contains(id);
+                if wanted.signals.iter().any(|banked| bank.rule(&banked.signal.kind()).is_none()) {
+                    intake.refused.push((draft.line, draft.lines, format!("type {TYPE_NOT_HELD}")));
+                } else if wanted.id.as_ref().is_some_and(is_taken) {
+                    let must = "entry name must not be that of another entry".to_owned();
+                    intake.refused.push((draft.line, draft.lines, must));
+                } else if let Some(id) = wanted.id.clone().or_else(&mut fresh_id) {
+                    let signals = wanted.signals.iter().map(|banked| banked.signal.clone());
+                    fresh.extend(signals.map(|signal| (signal, id.clone())));
+                    taken_names.insert(id.clone());
+                    intake.taken += draft.lines;
+                    intake.entries.push(made(id, wanted, now));
+                }
+            }
+        }
+    }
+    intake
 }
 
 /// What a caller wants changed of an entry; what is absent stays.

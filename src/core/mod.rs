@@ -16,6 +16,7 @@ pub mod bank;
 pub mod policy;
 pub mod refused;
 pub mod curation;
+pub mod list_file;
 pub mod administration;
 pub mod event;
 pub mod matcher;

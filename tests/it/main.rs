@@ -2,3 +2,6 @@
 
 mod contract;
 mod descriptor;
+mod house;
+mod transport;
+mod abuse;

@@ -1,6 +1,6 @@
 //! Where the uniform border of a picture ends.
 
-use super::{Rows, View, luma};
+use super::luma;
 
 /// Greatest difference of a channel from the border's colour that is still border, for pictures that went
 /// through a lossy codec: a flat bar of a JPEG of quality 50 and above stays within this.
@@ -96,9 +96,13 @@ fn soiled<L: Iterator<Item = [u8; 3]>>(
 ///
 /// Rows are trimmed over the whole width first, then columns over the remaining rows, so that bars of
 /// different colours above and beside the picture are found as well. Each side has its own colour.
-pub(super) fn find(view: &View<'_>, tolerance: u8) -> Option<Kept> {
-    let (width, height) = (view.width(), view.height());
-    let row = |y: u32| (0..width).map(move |x| view.pixel(x, y));
+pub(super) fn find(
+    width: u32,
+    height: u32,
+    tolerance: u8,
+    pixel: impl Fn(u32, u32) -> [u8; 3] + Copy,
+) -> Option<Kept> {
+    let row = |y: u32| (0..width).map(move |x| pixel(x, y));
     let bar = |y: u32, colour| uniform(row(y), width, colour, tolerance);
 
     let above = median(row(0));
@@ -110,7 +114,7 @@ pub(super) fn find(view: &View<'_>, tolerance: u8) -> Option<Kept> {
         bottom - soiled((top..bottom).rev().map(row), height - bottom, width, below, tolerance);
 
     let rows = bottom - top;
-    let column = |x: u32| (top..bottom).map(move |y| view.pixel(x, y));
+    let column = |x: u32| (top..bottom).map(move |y| pixel(x, y));
     let post = |x: u32, colour| uniform(column(x), rows, colour, tolerance);
     let before = median(column(0));
     let left = (0..width).find(|&x| !post(x, before))?;

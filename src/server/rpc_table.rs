@@ -1,0 +1,262 @@
+//! The one table of calls: who may make each, how big, how long, and what gives way first.
+
+use crate::core::access::Role;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// Who may make a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody, without a credential.
+    Open,
+    /// Everybody with a credential.
+    Known,
+    /// Credentials with one of these roles.
+    Roles(&'static [Role]),
+}
+
+/// What gives way first when there is too much to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Lists, imports, comparisons: can be done later.
+    Deferrable,
+    /// Changes, and reads of single things.
+    Change,
+    /// Content waits for the answer.
+    Screening,
+    /// Probes: never shed together with the work they watch, but few at a time.
+    Probe,
+}
+
+/// How long a call may take where the caller does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term {
+    /// `limits.deadline_default`.
+    Default,
+    /// So long.
+    Within(Duration),
+    /// `limits.deadline_max`.
+    Longest,
+    /// Until the connection ends.
+    Endless,
+}
+
+/// One call of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rpc {
+    /// Path on the wire, `/package.Service/Method`.
+    pub path: &'static str,
+    /// Who may make it.
+    pub access: Access,
+    /// What it gives way to.
+    pub class: Class,
+    /// Size of one message to the service, in bytes.
+    pub message_bytes_max: u32,
+    /// How long it may take where the caller does not say.
+    pub term: Term,
+    /// Whether the same call made twice has the effect of one.
+    pub idempotent: bool,
+}
+
+impl Rpc {
+    /// Its service, `package.Service`.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.path.trim_start_matches('/').split('/').next().unwrap_or_default()
+    }
+}
+
+const MIB: u32 = 1 << 20;
+/// A picture of 4 MiB, and what is said about it.
+const MEDIA: u32 = 4 * MIB + (64 << 10);
+/// A chunk of 64 KiB, and what is said about it.
+const CHUNK: u32 = 128 << 10;
+/// A probe's question.
+const SMALL: u32 = 4 << 10;
+
+use Role::{
+    Admin, Auditor, BankManager, ChildSafetyReviewer, EvidenceCustodian, Reporter, Reviewer,
+    Screener,
+};
+
+const SCREENS: Access = Access::Roles(&[Screener]);
+const HASHES: Access = Access::Roles(&[Screener, BankManager]);
+const READS_VERDICTS: Access =
+    Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer, Reporter, EvidenceCustodian, Auditor]);
+const CURATES: Access = Access::Roles(&[BankManager]);
+const READS_BANKS: Access = Access::Roles(&[BankManager, Reviewer, ChildSafetyReviewer, Auditor]);
+const READS_ENTRIES: Access = Access::Roles(&[BankManager, Auditor]);
+const COMPARES: Access = Access::Roles(&[BankManager, Reviewer, ChildSafetyReviewer]);
+const WATCHES_INDEX: Access = Access::Roles(&[Screener, BankManager, Auditor, Admin]);
+const ADMINISTERS: Access = Access::Roles(&[Admin]);
+const READS_ADMIN: Access = Access::Roles(&[Admin, Auditor]);
+
+const fn rpc(
+    path: &'static str,
+    access: Access,
+    class: Class,
+    message_bytes_max: u32,
+    term: Term,
+    idempotent: bool,
+) -> Rpc {
+    Rpc { path, access, class, message_bytes_max, term, idempotent }
+}
+
+const fn within(seconds: u64) -> Term {
+    Term::Within(Duration::from_secs(seconds))
+}
+
+use Class::{Change, Deferrable, Probe, Screening};
+use Term::{Default, Endless, Longest};
+
+/// Every call that the service answers.
+pub const RPCS: &[Rpc] = &[
+    rpc("/bulwark.v1.ScreeningService/ScreenMedia", SCREENS, Screening, MEDIA, Default, true),
+    rpc("/bulwark.v1.ScreeningService/ScreenUpload", SCREENS, Screening, CHUNK, within(120), true),
+    rpc("/bulwark.v1.ScreeningService/ScreenSignals", SCREENS, Screening, MEDIA, Default, true),
+    rpc(
+        "/bulwark.v1.ScreeningService/ScreenSignalsBatch",
+        SCREENS,
+        Screening,
+        MEDIA,
+        Longest,
+        true,
+    ),
+    rpc("/bulwark.v1.ScreeningService/HashMedia", HASHES, Change, CHUNK, within(120), true),
+    rpc(
+        "/bulwark.v1.ScreeningService/ReportExternalScores",
+        SCREENS,
+        Screening,
+        MIB,
+        Default,
+        true,
+    ),
+    rpc("/bulwark.v1.ScreeningService/RecordOutcome", SCREENS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.ScreeningService/GetVerdict", READS_VERDICTS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/CreateBank", CURATES, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/GetBank", READS_BANKS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/ListBanks", READS_BANKS, Deferrable, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/UpdateBank", CURATES, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/DeleteBank", CURATES, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/AddEntry", CURATES, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/GetEntry", READS_ENTRIES, Change, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/ListEntries", READS_ENTRIES, Deferrable, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/UpdateEntry", CURATES, Change, MIB, Default, true),
+    // A withdrawal must come through when much else does not.
+    rpc("/bulwark.v1.BankService/RemoveEntry", CURATES, Screening, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/ImportEntries", CURATES, Deferrable, MIB, Longest, true),
+    rpc("/bulwark.v1.BankService/CompareSignals", COMPARES, Deferrable, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/GetIndexStatus", WATCHES_INDEX, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/CreateTenant", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/GetTenant", READS_ADMIN, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/ListTenants", READS_ADMIN, Deferrable, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/UpdateTenant", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/RevokeTenant", ADMINISTERS, Screening, MIB, Default, true),
+    // Not repeatable: the key is shown once.
+    rpc("/bulwark.v1.AdminService/CreateCredential", ADMINISTERS, Change, MIB, Default, false),
+    rpc("/bulwark.v1.AdminService/GetCredential", READS_ADMIN, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/ListCredentials", READS_ADMIN, Deferrable, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/UpdateCredential", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/RevokeCredential", ADMINISTERS, Screening, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/CreateSurface", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/GetSurface", READS_ADMIN, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/ListSurfaces", READS_ADMIN, Deferrable, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/grpc.health.v1.Health/Check", Access::Open, Probe, SMALL, within(5), true),
+    rpc("/grpc.health.v1.Health/Watch", Access::Open, Probe, SMALL, Endless, true),
+    rpc(
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        Access::Known,
+        Probe,
+        SMALL,
+        within(60),
+        true,
+    ),
+    rpc(
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        Access::Known,
+        Probe,
+        SMALL,
+        within(60),
+        true,
+    ),
+];
+
+/// The row of the call with this path.
+#[must_use]
+pub fn find(path: &str) -> Option<&'static Rpc> {
+    static BY_PATH: LazyLock<HashMap<&'static str, &'static Rpc>> =
+        LazyLock::new(|| RPCS.iter().map(|rpc| (rpc.path, rpc)).collect());
+    BY_PATH.get(path).copied()
+}
+
+/// Paths of all calls that the encoded descriptor set declares.
+///
+/// # Errors
+/// What keeps the bytes from being a descriptor set.
+pub fn declared(descriptor_set: &[u8]) -> Result<BTreeSet<String>, prost::DecodeError> {
+    let set: prost_types::FileDescriptorSet = prost::Message::decode(descriptor_set)?;
+    Ok(set
+        .file
+        .iter()
+        .flat_map(|file| file.service.iter().map(move |service| (file.package(), service)))
+        .flat_map(|(package, service)| {
+            service
+                .method
+                .iter()
+                .map(move |method| format!("/{package}.{}/{}", service.name(), method.name()))
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_is_there_once() {
+        let paths: BTreeSet<_> = RPCS.iter().map(|rpc| rpc.path).collect();
+        assert_eq!(paths.len(), RPCS.len());
+        for rpc in RPCS {
+            assert_eq!(find(rpc.path), Some(rpc));
+        }
+        assert_eq!(find("/bulwark.v1.ScreeningService/"), None);
+    }
+
+    #[test]
+    fn every_declared_call_of_health_and_reflection_has_a_row() {
+        for set in [
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ] {
+            let paths = declared(set).expect("descriptor set");
+            assert!(!paths.is_empty());
+            for path in paths {
+                assert!(find(&path).is_some(), "{path} has no row");
+            }
+        }
+    }
+
+    #[test]
+    fn only_health_is_open() {
+        for rpc in RPCS {
+            assert_eq!(
+                rpc.access == Access::Open,
+                rpc.service() == "grpc.health.v1.Health",
+                "{}",
+                rpc.path
+            );
+        }
+    }
+
+    #[test]
+    fn no_unary_call_of_the_contract_is_bigger_than_its_service_may_take() {
+        for rpc in RPCS {
+            let limit = if rpc.service() == "bulwark.v1.ScreeningService" { MEDIA } else { MIB };
+            assert!(rpc.message_bytes_max <= limit, "{}", rpc.path);
+        }
+    }
+}
