@@ -12,6 +12,7 @@ pub mod journal;
 pub mod head;
 pub mod project;
 pub mod tx;
+pub mod requests;
 pub mod counters;
 pub mod spool;
 mod writer;

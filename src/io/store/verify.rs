@@ -8,10 +8,11 @@ use super::dialect::{self, Conn, Row};
 use super::error::StoreError;
 use super::expected::Expected;
 use super::head::{self, Head};
+use super::journal;
 use super::open;
 use super::report::Report;
+use super::requests;
 use super::settings::Settings;
-use super::{journal, writer};
 use crate::core::journal::merkle::{Frontier, Hash, Kept};
 use crate::io::seal::KeyRing;
 use std::time::Duration;
@@ -240,7 +241,7 @@ impl Run<'_> {
             after = (last.text(0)?, last.text(1)?, last.bytes(2)?);
             for row in &rows {
                 let (number, kept) = (row.number(4)?, row.int(5)?);
-                let place = writer::request_place(
+                let place = requests::place(
                     &row.text(0)?,
                     &row.text(1)?,
                     &row.bytes(2)?,

@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::head::{self, Head};
 use super::project::insert_late;
+use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
 use super::tx::Tx;
 use super::words::{Answer, RequestKey};
@@ -10,7 +11,6 @@ use super::{dialect::Value, journal};
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use crate::core::resident::Resident;
-use crate::io::seal::Place;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
@@ -88,18 +88,6 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Exit code for an input or output error (`sysexits.h`, `EX_IOERR`).
 const EXIT_IO: i32 = 74;
 
-pub(super) fn request_place(
-    scope: &str,
-    method: &str,
-    request: &[u8],
-    digest: &[u8],
-    number: u64,
-    kept: i64,
-) -> Place {
-    let place = Place::of("request").text(scope).text(method).bytes(request).bytes(digest);
-    place.number(number).number(kept.cast_unsigned())
-}
-
 impl Writer {
     /// Serves until it is closed, all who could ask it are gone, or a commit failed.
     pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
@@ -137,7 +125,7 @@ impl Writer {
 
     fn fail(&self) {
         self.shared.failed.store(true, Ordering::SeqCst);
-        tracing::error!("the store stopped writing: the outcome of a commit is unknown");
+        tracing::error!("the store stopped writing: only a restart can tell what was kept");
         if self.settings.on_failure == OnFailure::Exit {
             std::thread::sleep(LAST_WORDS);
             std::process::exit(EXIT_IO);
@@ -261,17 +249,12 @@ impl Writer {
         change: Change,
         requests: &mut HashMap<Key, Kept>,
     ) -> Result<Result<Answer, Refusal>, StoreError> {
-        let key = request.map(|request| {
-            let print = self.tx.keys.text_fingerprint("request", request.id.as_str());
-            (
-                Key { scope: request.scope.to_string(), method: request.method, print },
-                request.digest,
-            )
-        });
+        let key = request.map(|request| (Key::of(&self.tx.keys, &request), request.digest));
+        let oldest = self.oldest();
         if let Some((key, digest)) = &key {
             let kept = match requests.get(key) {
                 Some(kept) => Some(kept.clone()),
-                None => match self.kept(key).await {
+                None => match requests::find(&mut self.tx.conn, &self.tx.keys, key, oldest).await {
                     Ok(kept) => kept,
                     Err(error) => return Ok(Err(Refusal::Store(error))),
                 },
@@ -305,20 +288,6 @@ impl Writer {
         }
     }
 
-    /// The answer kept for a request, unless its time has passed.
-    async fn kept(&mut self, key: &Key) -> Result<Option<Kept>, StoreError> {
-        let sql = "SELECT digest, number, kept, answer FROM request \
-                   WHERE scope = $1 AND method = $2 AND request = $3";
-        let values =
-            vec![key.scope.as_str().into(), key.method.into(), key.print.as_slice().into()];
-        let Some(row) = self.tx.conn.row(sql, values).await? else { return Ok(None) };
-        let (digest, number, kept): ([u8; 32], _, _) = (row.exact(0)?, row.number(1)?, row.int(2)?);
-        let place = request_place(&key.scope, key.method, &key.print, &digest, number, kept);
-        let answer = self.tx.keys.open(&place, &row.bytes(3)?)?;
-        let fresh = kept > self.oldest();
-        Ok(fresh.then_some(Kept { digest, number, answer }))
-    }
-
     /// Log time in milliseconds up to which kept requests are too old.
     fn oldest(&self) -> i64 {
         let span = i64::try_from(self.settings.request_kept.as_millis()).unwrap_or(i64::MAX);
@@ -329,29 +298,11 @@ impl Writer {
         let now = self.tx.now.millis();
         let clear_every = i64::try_from(CLEAR_EVERY.as_millis()).unwrap_or(i64::MAX);
         if now.saturating_sub(self.cleared) >= clear_every {
-            let old = vec![self.oldest().into()];
-            self.tx.conn.run("DELETE FROM request WHERE kept <= $1", old).await?;
+            let oldest = self.oldest();
+            requests::clear(&mut self.tx.conn, oldest).await?;
             self.cleared = now;
         }
-        let mut values: Vec<Value> = Vec::with_capacity(requests.len() * 7);
-        for (key, kept) in requests {
-            let place =
-                request_place(&key.scope, key.method, &key.print, &kept.digest, kept.number, now);
-            let answer = self.tx.keys.seal(&place, &kept.answer);
-            values.extend([
-                Value::Text(key.scope),
-                key.method.into(),
-                key.print.as_slice().into(),
-                kept.digest.as_slice().into(),
-                kept.number.into(),
-                now.into(),
-                answer.into(),
-            ]);
-        }
-        let head = "INSERT INTO request (scope, method, request, digest, number, kept, answer)";
-        let tail = "ON CONFLICT (scope, method, request) DO UPDATE SET digest = excluded.digest, \
-                    number = excluded.number, kept = excluded.kept, answer = excluded.answer";
-        self.tx.conn.insert(head, 7, tail, values).await
+        requests::keep(&mut self.tx.conn, &self.tx.keys, now, requests).await
     }
 
     /// Appends the recorded events with one checkpoint and sets the head.
@@ -377,7 +328,9 @@ impl Writer {
 
     async fn commit(&mut self) -> Result<(), StoreError> {
         #[cfg(test)]
-        if let Some(fault) = self.shared.fault.lock().take() {
+        let fault = self.shared.fault.lock().take();
+        #[cfg(test)]
+        if let Some(fault) = fault {
             match fault {
                 Fault::Persisted => self.tx.conn.commit().await?,
                 Fault::Lost => self.tx.conn.roll_back().await,
@@ -399,20 +352,4 @@ impl Writer {
         head::advance(&mut tx.conn, &tx.keys, &before, &after).await?;
         tx.conn.commit().await
     }
-}
-
-/// Key of a request.
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    scope: String,
-    method: &'static str,
-    print: [u8; 32],
-}
-
-/// What is kept of a request.
-#[derive(Clone)]
-struct Kept {
-    digest: [u8; 32],
-    number: u64,
-    answer: Vec<u8>,
 }
