@@ -199,7 +199,7 @@ impl Writer {
                 self.frontier = frontier;
                 self.tx.head = after;
                 self.shared.commits.fetch_add(1, Ordering::Relaxed);
-                let events = self.tx.recorded.drain(..).map(|(event, _)| event);
+                let events = self.tx.recorded.drain(..);
                 Ok((first..).zip(events).collect())
             }
             Err(error) => {
@@ -307,15 +307,10 @@ impl Writer {
 
     /// Appends the recorded events with one checkpoint and sets the head.
     async fn append(&mut self) -> Result<(Frontier, Head), StoreError> {
-        let mut frontier = self.frontier.clone();
-        let mut subtrees = Vec::new();
-        let mut rows = Vec::with_capacity(self.tx.recorded.len() * 6);
-        for (_, prepared) in &mut self.tx.recorded {
-            frontier.append(prepared.leaf, |kept| subtrees.push(kept));
-            rows.append(&mut prepared.values);
-        }
         let tx = &mut self.tx;
-        journal::append(&mut tx.conn, rows, &subtrees).await?;
+        let (before, events) = (&self.frontier, &tx.recorded);
+        let frontier =
+            journal::append(&mut tx.conn, &tx.keys, &tx.clock, tx.now, before, events).await?;
         insert_late(&mut tx.conn, std::mem::take(&mut tx.late)).await?;
         let (size, root) = (frontier.size(), frontier.root());
         let note = tx.keys.sign(size, root);
