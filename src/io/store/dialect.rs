@@ -157,6 +157,34 @@ const ROWS_SIZES: [usize; 4] = [256, 32, 4, 1];
 /// Sizes of lists in `IN (…)`; a list is filled up with its last value.
 const LIST_SIZES: [usize; 3] = [1, 16, 128];
 
+/// Most statements that are sent as one: more would make too many distinct texts to be kept prepared.
+const JOINED_MAX: usize = 5;
+
+/// Statements that are run one after the other, without looking at what the first ones give.
+#[derive(Default)]
+pub struct Batch(Vec<(String, Vec<Value>)>);
+
+impl Batch {
+    /// Adds a statement; its placeholders are `?`, in the order of the values.
+    pub fn push(&mut self, sql: &str, values: Vec<Value>) {
+        self.0.push((sql.to_owned(), values));
+    }
+
+    /// Adds the insertion of rows of `width` values each; `head` ends before VALUES, `tail` follows them.
+    pub fn insert(&mut self, head: &str, width: usize, tail: &str, values: Vec<Value>) {
+        let mut left = values.len() / width.max(1);
+        let mut values = values.into_iter();
+        while left > 0 {
+            let size = ROWS_SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
+            // SQLite finds a numbered placeholder's name by walking all of them; nameless ones cost nothing.
+            let row = format!("({}?)", "?, ".repeat(width.saturating_sub(1)));
+            let sql = format!("{head} VALUES {}{row} {tail}", format!("{row}, ").repeat(size - 1));
+            self.0.push((sql, values.by_ref().take(size * width).collect()));
+            left -= size;
+        }
+    }
+}
+
 impl Conn {
     const fn new(link: Link) -> Self {
         Self { link, erred: false }
@@ -242,26 +270,29 @@ impl Conn {
         tail: &str,
         values: Vec<Value>,
     ) -> Result<(), StoreError> {
-        let mut left = values.len() / width.max(1);
-        let mut values = values.into_iter();
-        while left > 0 {
-            let size = ROWS_SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
-            let mut sql = String::with_capacity(head.len() + tail.len() + size * width * 6 + 16);
-            let _ = write!(sql, "{head} VALUES ");
-            for row in 0..size {
-                sql.push_str(if row == 0 { "(" } else { ", (" });
-                for column in 0..width {
-                    // SQLite finds a numbered placeholder's name by walking all of them; nameless ones cost nothing.
-                    sql.push_str(if column == 0 { "?" } else { ", ?" });
-                }
-                sql.push(')');
-            }
-            let _ = write!(sql, " {tail}");
-            let part = values.by_ref().take(size * width).collect();
-            self.run(AssertSqlSafe(sql), part).await?;
-            left -= size;
+        let mut batch = Batch::default();
+        batch.insert(head, width, tail, values);
+        self.run_batch(batch).await.map(drop)
+    }
+
+    /// Runs the statements of a batch in their order, and gives the rows they return.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn run_batch(&mut self, batch: Batch) -> Result<Vec<Row>, StoreError> {
+        let Batch(mut statements) = batch;
+        if (2..=JOINED_MAX).contains(&statements.len()) {
+            // One way to SQLite and back instead of several: most of what a commit of one event costs.
+            let sql: Vec<&str> = statements.iter().map(|(sql, _)| sql.as_str()).collect();
+            let sql = sql.join("; ");
+            let values = statements.into_iter().flat_map(|(_, values)| values).collect();
+            statements = vec![(sql, values)];
         }
-        Ok(())
+        let mut rows = Vec::new();
+        for (sql, values) in statements {
+            rows.extend(self.rows(AssertSqlSafe(sql), values).await?);
+        }
+        Ok(rows)
     }
 
     /// Runs a statement for a list of keys: `sql` ends in the column, `IN (…)` follows, then `tail`; `values` come before the list.

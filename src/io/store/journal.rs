@@ -3,7 +3,7 @@
 //! A sealed payload belongs to its number, envelope and salt: whoever opens it has checked all of them. An erased payload
 //! leaves its commitment behind, sealed as erased, so that an erasure cannot be feigned by overwriting.
 
-use super::dialect::{Conn, Row, Value};
+use super::dialect::{Batch, Conn, Row, Value};
 use super::error::StoreError;
 use crate::core::event::Event;
 use crate::core::journal::envelope::{Envelope, event_kind_code};
@@ -129,19 +129,20 @@ pub fn read_row(keys: &KeyRing, row: &Row) -> Result<(Recorded, Hash), StoreErro
     Ok((Recorded { number, envelope, event, leaf }, hash))
 }
 
+const INSERT: &str = "INSERT INTO journal (number, kind, envelope, salt, payload, leaf)";
 /// Rows that are prepared and inserted at a time.
 const ROWS_AT_ONCE: usize = 256;
 
 /// Appends events, whose numbers follow on the frontier's size, and the subtrees that become complete with them; gives
-/// the frontier behind them. While the database takes in some rows, the next ones are sealed.
+/// the frontier behind them. While the database takes in some rows, the next ones are sealed; the last ones are left
+/// in `batch`.
 ///
 /// # Errors
 /// [`StoreError`] where the database refuses.
 pub async fn append(
     conn: &mut Conn,
-    keys: &KeyRing,
-    clock: &Clock,
-    now: Time,
+    batch: &mut Batch,
+    (keys, clock, now): (&KeyRing, &Clock, Time),
     frontier: &Frontier,
     events: &[Event],
 ) -> Result<Frontier, StoreError> {
@@ -158,24 +159,19 @@ pub async fn append(
             }
             rows
         };
-        let (inserted, next) = join(insert(conn, ready), prepare).await;
+        let (inserted, next) = join(conn.insert(INSERT, 6, "", ready), prepare).await;
         inserted?;
         ready = next;
     }
-    insert(conn, ready).await?;
+    batch.insert(INSERT, 6, "", ready);
     let values = subtrees
         .iter()
         .flat_map(|kept| {
             [u64::from(kept.level).into(), kept.index.into(), kept.hash.as_slice().into()]
         })
         .collect();
-    conn.insert("INSERT INTO subtree (level, place, hash)", 3, "", values).await?;
+    batch.insert("INSERT INTO subtree (level, place, hash)", 3, "", values);
     Ok(frontier)
-}
-
-async fn insert(conn: &mut Conn, rows: Vec<Value>) -> Result<(), StoreError> {
-    let head = "INSERT INTO journal (number, kind, envelope, salt, payload, leaf)";
-    conn.insert(head, 6, "", rows).await
 }
 
 /// Events from number `from` on.

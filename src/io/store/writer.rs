@@ -1,13 +1,14 @@
 //! The writer: one thread that gathers changes and commits them together, with one signed checkpoint a commit.
 
+use super::dialect::{Batch, Value};
 use super::error::StoreError;
 use super::head::{self, Head};
-use super::project::insert_late;
+use super::journal;
+use super::project::push_late;
 use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
 use super::tx::Tx;
 use super::words::{Answer, RequestKey};
-use super::{dialect::Value, journal};
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use crate::core::resident::Resident;
@@ -309,15 +310,16 @@ impl Writer {
     async fn append(&mut self) -> Result<(Frontier, Head), StoreError> {
         let tx = &mut self.tx;
         let (before, events) = (&self.frontier, &tx.recorded);
-        let frontier =
-            journal::append(&mut tx.conn, &tx.keys, &tx.clock, tx.now, before, events).await?;
-        insert_late(&mut tx.conn, std::mem::take(&mut tx.late)).await?;
+        let mut batch = Batch::default();
+        let with = (&*tx.keys, &tx.clock, tx.now);
+        let frontier = journal::append(&mut tx.conn, &mut batch, with, before, events).await?;
+        push_late(&mut batch, std::mem::take(&mut tx.late));
         let (size, root) = (frontier.size(), frontier.root());
-        let note = tx.keys.sign(size, root);
-        let sql = "INSERT INTO checkpoint (size, note) VALUES ($1, $2)";
-        tx.conn.run(sql, vec![size.into(), Value::Text(note)]).await?;
+        let note = vec![size.into(), Value::Text(tx.keys.sign(size, root))];
+        batch.push("INSERT INTO checkpoint (size, note) VALUES (?, ?)", note);
         let after = Head { size, root, time: tx.now, ..tx.head };
-        head::advance(&mut tx.conn, &tx.keys, &tx.head, &after).await?;
+        head::push_advance(&mut batch, &tx.keys, &tx.head, &after);
+        head::finish(&mut tx.conn, batch).await?;
         Ok((frontier, after))
     }
 
