@@ -73,7 +73,10 @@ impl Store {
             let at = log_time(before.time, store.0.clock.now());
             store.record(Event::CountsLost { since: before.time, at }).await?;
         }
-        store.drain_spool().await?;
+        if store.drain_spool().await.is_err() {
+            // What waits stays where it is; upkeep tries again.
+            tracing::warn!("the spool could not be drained");
+        }
         store.keep_up();
         Ok(store)
     }
@@ -94,11 +97,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the end could not be marked: the next start says so.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.flush_counts().await?;
+        let flushed = self.flush_counts().await.map(drop);
         let (done, closed) = oneshot::channel();
         self.0.pool.close().await;
-        self.0.messages.send(Message::Close(done)).await.map_err(|_| StoreError::Failed)?;
-        closed.await.map_err(|_| StoreError::Failed)?
+        let close = Message::Close { clean: flushed.is_ok(), done };
+        self.0.messages.send(close).await.map_err(|_| StoreError::Failed)?;
+        closed.await.map_err(|_| StoreError::Failed)?.and(flushed)
     }
 }
 

@@ -44,8 +44,11 @@ pub(super) struct Job {
 
 pub(super) enum Message {
     Job(Job),
-    /// Ends writing in order.
-    Close(oneshot::Sender<Result<(), StoreError>>),
+    /// Ends writing; marks that it ended in order, with everything flushed, where `clean` says so.
+    Close {
+        clean: bool,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 /// What the writer shares with those who ask it.
@@ -99,8 +102,8 @@ impl Writer {
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => jobs.push(job),
-                    Message::Close(done) => {
-                        close = Some(done);
+                    Message::Close { clean, done } => {
+                        close = Some((clean, done));
                         break;
                     }
                 }
@@ -113,8 +116,8 @@ impl Writer {
                 self.fail();
                 return;
             }
-            if let Some(done) = close {
-                let result = self.finish().await;
+            if let Some((clean, done)) = close {
+                let result = if clean { self.finish().await } else { Ok(()) };
                 let Self { tx, lock, .. } = self;
                 let result = result.and(tx.conn.close().await);
                 drop(lock);

@@ -156,3 +156,18 @@ async fn counts_that_could_not_be_kept_are_counted_on() {
     drop(other);
     assert_eq!(store.flush_counts().await, Ok(Some(1)));
 }
+
+#[tokio::test]
+async fn an_end_at_which_counts_were_not_flushed_is_not_an_orderly_one() {
+    let home = Home::new(37);
+    let keys = Arc::clone(&home.keys);
+    let store = Store::open(impatient(&home), keys, home.clock.clone()).await.unwrap();
+    let (allow, checked) = (Disposition::Allow, CheckState::Checked);
+    store.counters().count(&scope(), SurfaceKind::Live, allow, checked);
+    let other = occupy(&home).await;
+    assert!(store.close().await.is_err());
+    drop(other);
+    let store = home.open().await;
+    let last = store.journal(1, 9).await.unwrap();
+    assert_eq!(last[0].event, Some(Event::CountsLost { since: Time::default(), at: START }));
+}
