@@ -190,9 +190,13 @@ fn completeness(verdict: &Verdict) -> CheckState {
 }
 
 /// The figures of an event.
-fn figures(event: &Event, pseudonym: &dyn Fn(&TenantId) -> Pseudonym) -> Vec<Figure> {
+fn figures(
+    event: &Event,
+    tenant: Option<Pseudonym>,
+    pseudonym: &dyn Fn(&TenantId) -> Pseudonym,
+) -> Vec<Figure> {
     let one = |labels: Vec<Label>, count| Figure {
-        tenant: event.tenant().map(pseudonym),
+        tenant,
         environment: event.environment(),
         labels,
         count,
@@ -247,13 +251,14 @@ impl Envelope {
         event: &Event,
         pseudonym: &dyn Fn(&TenantId) -> Pseudonym,
     ) -> Self {
+        let tenant = event.tenant().map(pseudonym);
         Self {
             number,
             kind: event.kind(),
             hour: now.coarse(),
-            tenant: event.tenant().map(pseudonym),
+            tenant,
             environment: event.environment(),
-            figures: figures(event, pseudonym),
+            figures: figures(event, tenant, pseudonym),
         }
     }
 

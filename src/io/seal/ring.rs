@@ -4,7 +4,6 @@
 //! signed under an earlier key stays readable. The look-up key never changes, since rows are found by it.
 
 use super::cipher::{self, KeyId, Place, SealError, Session};
-use crate::core::event::Event;
 use crate::core::id::TenantId;
 use crate::core::journal::checkpoint::{self, Checkpoint, NoteSignature};
 use crate::core::journal::envelope::Pseudonym;
@@ -325,15 +324,6 @@ impl KeyRing {
     pub fn verifier_keys(&self) -> Vec<String> {
         let keys = self.file.generations.iter();
         keys.map(|key| checkpoint::verifier_key(&self.file.origin, &key.verifier)).collect()
-    }
-
-    /// The bytes an event is committed to by: its JSON.
-    ///
-    /// # Panics
-    /// Never: events are made of names, numbers and texts.
-    #[must_use]
-    pub fn payload(event: &Event) -> Vec<u8> {
-        serde_json::to_vec(event).expect("an event can be written as JSON")
     }
 }
 

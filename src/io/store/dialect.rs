@@ -142,24 +142,65 @@ impl Row {
 }
 
 /// A connection.
-pub enum Conn {
-    /// To SQLite, of its own.
+pub struct Conn {
+    link: Link,
+    erred: bool,
+}
+
+enum Link {
     Sqlite(Box<SqliteConnection>),
-    /// To SQLite, out of a pool.
-    Pooled(PoolConnection<Sqlite>),
+    SqlitePooled(PoolConnection<Sqlite>),
 }
 
 /// Sizes of multi-row statements: few distinct texts, so that each is prepared once.
 const ROWS_SIZES: [usize; 4] = [256, 32, 4, 1];
 /// Sizes of lists in `IN (…)`; a list is filled up with its last value.
-const LIST_SIZES: [usize; 4] = [1, 16, 128, 1024];
+const LIST_SIZES: [usize; 3] = [1, 16, 128];
+
+/// Most statements that are sent as one: more would make too many distinct texts to be kept prepared.
+const JOINED_MAX: usize = 5;
+
+/// Statements that are run one after the other, without looking at what the first ones give.
+#[derive(Default)]
+pub struct Batch(Vec<(String, Vec<Value>)>);
+
+impl Batch {
+    /// Adds a statement; its placeholders are `?`, in the order of the values.
+    pub fn push(&mut self, sql: &str, values: Vec<Value>) {
+        self.0.push((sql.to_owned(), values));
+    }
+
+    /// Adds the insertion of rows of `width` values each; `head` ends before VALUES, `tail` follows them.
+    pub fn insert(&mut self, head: &str, width: usize, tail: &str, values: Vec<Value>) {
+        let mut left = values.len() / width.max(1);
+        let mut values = values.into_iter();
+        while left > 0 {
+            let size = ROWS_SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
+            // SQLite finds a numbered placeholder's name by walking all of them; nameless ones cost nothing.
+            let row = format!("({}?)", "?, ".repeat(width.saturating_sub(1)));
+            let sql = format!("{head} VALUES {}{row} {tail}", format!("{row}, ").repeat(size - 1));
+            self.0.push((sql, values.by_ref().take(size * width).collect()));
+            left -= size;
+        }
+    }
+}
 
 impl Conn {
+    const fn new(link: Link) -> Self {
+        Self { link, erred: false }
+    }
+
     fn sqlite(&mut self) -> &mut SqliteConnection {
-        match self {
-            Self::Sqlite(own) => own,
-            Self::Pooled(pooled) => pooled,
+        match &mut self.link {
+            Link::Sqlite(own) => own,
+            Link::SqlitePooled(pooled) => pooled,
         }
+    }
+
+    /// Whether a statement failed since this was last asked. A database may end a transaction by itself when one does:
+    /// whatever came after it would then stand alone, so the transaction has to be given up.
+    pub fn take_erred(&mut self) -> bool {
+        std::mem::take(&mut self.erred)
     }
 
     /// Runs a statement and gives its rows.
@@ -179,8 +220,9 @@ impl Conn {
                 Value::Bytes(bytes) => query.bind(bytes),
             };
         }
-        let rows = query.fetch_all(self.sqlite()).await?;
-        Ok(rows.into_iter().map(Row::Sqlite).collect())
+        let rows = query.fetch_all(self.sqlite()).await;
+        self.erred |= rows.is_err();
+        Ok(rows?.into_iter().map(Row::Sqlite).collect())
     }
 
     /// Runs a statement and gives its only row, if there is one.
@@ -212,7 +254,9 @@ impl Conn {
                 Value::Bytes(bytes) => query.bind(bytes),
             };
         }
-        Ok(query.execute(self.sqlite()).await?.rows_affected())
+        let done = query.execute(self.sqlite()).await;
+        self.erred |= done.is_err();
+        Ok(done?.rows_affected())
     }
 
     /// Inserts rows of `width` values each; `head` ends before VALUES, `tail` follows them.
@@ -226,26 +270,29 @@ impl Conn {
         tail: &str,
         values: Vec<Value>,
     ) -> Result<(), StoreError> {
-        let mut left = values.len() / width.max(1);
-        let mut values = values.into_iter();
-        while left > 0 {
-            let size = ROWS_SIZES.into_iter().find(|size| *size <= left).unwrap_or(1);
-            let mut sql = String::with_capacity(head.len() + tail.len() + size * width * 6 + 16);
-            let _ = write!(sql, "{head} VALUES ");
-            for row in 0..size {
-                sql.push_str(if row == 0 { "(" } else { ", (" });
-                for column in 0..width {
-                    let comma = if column == 0 { "" } else { ", " };
-                    let _ = write!(sql, "{comma}${}", row * width + column + 1);
-                }
-                sql.push(')');
-            }
-            let _ = write!(sql, " {tail}");
-            let part = values.by_ref().take(size * width).collect();
-            self.run(AssertSqlSafe(sql), part).await?;
-            left -= size;
+        let mut batch = Batch::default();
+        batch.insert(head, width, tail, values);
+        self.run_batch(batch).await.map(drop)
+    }
+
+    /// Runs the statements of a batch in their order, and gives the rows they return.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn run_batch(&mut self, batch: Batch) -> Result<Vec<Row>, StoreError> {
+        let Batch(mut statements) = batch;
+        if (2..=JOINED_MAX).contains(&statements.len()) {
+            // One way to SQLite and back instead of several: most of what a commit of one event costs.
+            let sql: Vec<&str> = statements.iter().map(|(sql, _)| sql.as_str()).collect();
+            let sql = sql.join("; ");
+            let values = statements.into_iter().flat_map(|(_, values)| values).collect();
+            statements = vec![(sql, values)];
         }
-        Ok(())
+        let mut rows = Vec::new();
+        for (sql, values) in statements {
+            rows.extend(self.rows(AssertSqlSafe(sql), values).await?);
+        }
+        Ok(rows)
     }
 
     /// Runs a statement for a list of keys: `sql` ends in the column, `IN (…)` follows, then `tail`; `values` come before the list.
@@ -279,12 +326,13 @@ impl Conn {
         Ok(rows)
     }
 
-    /// Begins a transaction that writes.
+    /// Begins a transaction that writes, runs its first statement, and gives that statement's rows.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses or is locked for too long.
-    pub async fn begin(&mut self) -> Result<(), StoreError> {
-        self.run("BEGIN IMMEDIATE", Vec::new()).await.map(drop)
+    pub async fn begin(&mut self, first: &'static str) -> Result<Vec<Row>, StoreError> {
+        // One text and one way to SQLite and back; the statements are prepared once, as any other.
+        self.rows(AssertSqlSafe(format!("BEGIN IMMEDIATE; {first}")), Vec::new()).await
     }
 
     /// Begins a transaction that reads one state.
@@ -308,11 +356,12 @@ impl Conn {
         let _ = self.run("ROLLBACK", Vec::new()).await;
     }
 
-    /// Makes the tables in an empty database.
+    /// Begins a transaction in which the tables are made in an empty database.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn create_tables(&mut self) -> Result<(), StoreError> {
+        self.run("BEGIN IMMEDIATE", Vec::new()).await?;
         sqlx::raw_sql(SQLITE_TABLES).execute(self.sqlite()).await?;
         let first = vec![1_i64.into(), SCHEMA_VERSION.into()];
         self.run("INSERT INTO version (id, version) VALUES ($1, $2)", first).await.map(drop)
@@ -346,9 +395,9 @@ impl Conn {
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn close(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(own) => Ok(own.close().await?),
-            Self::Pooled(_) => Ok(()),
+        match self.link {
+            Link::Sqlite(own) => Ok(own.close().await?),
+            Link::SqlitePooled(_) => Ok(()),
         }
     }
 }
@@ -378,7 +427,7 @@ pub async fn connect(settings: &Settings, create: bool) -> Result<Conn, StoreErr
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .connect()
         .await?;
-    Ok(Conn::Sqlite(Box::new(own)))
+    Ok(Conn::new(Link::Sqlite(Box::new(own))))
 }
 
 /// Connects for reading only.
@@ -389,7 +438,8 @@ pub async fn connect_reading(settings: &Settings) -> Result<Conn, StoreError> {
     if !settings.database.exists() {
         return Err(StoreError::Missing);
     }
-    Ok(Conn::Sqlite(Box::new(options(settings).read_only(true).connect().await?)))
+    let own = options(settings).read_only(true).connect().await?;
+    Ok(Conn::new(Link::Sqlite(Box::new(own))))
 }
 
 /// Connections for reading.
@@ -415,7 +465,7 @@ impl Pool {
     /// [`StoreError::Database`] where none becomes free in time.
     pub async fn connection(&self) -> Result<Conn, StoreError> {
         let Self::Sqlite(pool) = self;
-        Ok(Conn::Pooled(pool.acquire().await?))
+        Ok(Conn::new(Link::SqlitePooled(pool.acquire().await?)))
     }
 
     /// Closes all connections.

@@ -1,6 +1,6 @@
 //! The head row: how far the journal reaches. Every transaction that writes begins by locking it.
 
-use super::dialect::{Conn, Row, Value};
+use super::dialect::{Batch, Conn, Row, Value};
 use super::error::StoreError;
 use crate::core::journal::merkle::{Hash, empty_root};
 use crate::core::time::Time;
@@ -82,15 +82,24 @@ pub async fn read(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
     Head::read(&row, keys)
 }
 
-/// Locks the head and reads it: the first statement of every transaction that writes.
+/// Begins a transaction that writes: its first statement locks the head, which is read with it.
 ///
 /// # Errors
-/// As [`read`].
-pub async fn lock(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
+/// As [`read`]. The transaction has begun all the same, and has to be rolled back.
+pub async fn begin(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
     let sql = "UPDATE head SET epoch = epoch WHERE id = 1 \
                RETURNING size, root, time, epoch, clean, mark";
-    let row = conn.row(sql, Vec::new()).await?.ok_or(StoreError::Corrupt("head"))?;
-    Head::read(&row, keys)
+    let rows = conn.begin(sql).await?;
+    Head::read(rows.first().ok_or(StoreError::Corrupt("head"))?, keys)
+}
+
+/// Adds to a batch the setting of the head, where it still reaches as far as `before`: the batch gives a row where it did.
+pub fn push_advance(batch: &mut Batch, keys: &KeyRing, before: &Head, after: &Head) {
+    let sql = "UPDATE head SET size = ?, root = ?, time = ?, epoch = ?, clean = ?, mark = ? \
+               WHERE id = 1 AND size = ? AND epoch = ? RETURNING id";
+    let mut values = after.values(keys);
+    values.extend([before.size.into(), before.epoch.into()]);
+    batch.push(sql, values);
 }
 
 /// Sets the head, where it still reaches as far as `before`.
@@ -103,9 +112,15 @@ pub async fn advance(
     before: &Head,
     after: &Head,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE head SET size = $1, root = $2, time = $3, epoch = $4, clean = $5, mark = $6 \
-               WHERE id = 1 AND size = $7 AND epoch = $8";
-    let mut values = after.values(keys);
-    values.extend([before.size.into(), before.epoch.into()]);
-    if conn.run(sql, values).await? == 1 { Ok(()) } else { Err(StoreError::InUse) }
+    let mut batch = Batch::default();
+    push_advance(&mut batch, keys, before, after);
+    finish(conn, batch).await
+}
+
+/// Runs a batch that sets the head.
+///
+/// # Errors
+/// [`StoreError::InUse`] where the head no longer reached as far as it should.
+pub async fn finish(conn: &mut Conn, batch: Batch) -> Result<(), StoreError> {
+    if conn.run_batch(batch).await?.len() == 1 { Ok(()) } else { Err(StoreError::InUse) }
 }

@@ -3,18 +3,19 @@
 //! A sealed payload belongs to its number, envelope and salt: whoever opens it has checked all of them. An erased payload
 //! leaves its commitment behind, sealed as erased, so that an erasure cannot be feigned by overwriting.
 
-use super::dialect::{Conn, Row, Value};
+use super::dialect::{Batch, Conn, Row, Value};
 use super::error::StoreError;
 use crate::core::event::Event;
 use crate::core::journal::envelope::{Envelope, event_kind_code};
 use crate::core::journal::leaf::{self, SALT_BYTES};
 use crate::core::journal::merkle::{
-    Frontier, Hash, Kept, Node, TILE_HEIGHT, leaf_hash, node_hash, peaks,
+    Frontier, Hash, Node, TILE_HEIGHT, leaf_hash, node_hash, peaks,
 };
 use crate::core::journal::proof::{Plan, verify_inclusion};
 use crate::core::time::Time;
 use crate::io::clock::Clock;
 use crate::io::seal::{KeyRing, Place};
+use futures_util::future::join;
 use std::collections::HashMap;
 
 /// An event as it stands in the journal.
@@ -45,12 +46,10 @@ pub struct Receipt {
     pub checkpoint: String,
 }
 
-/// An event ready to be appended.
-pub struct Prepared {
-    /// Values of its row.
-    pub values: Vec<Value>,
-    /// Hash of its leaf.
-    pub leaf: Hash,
+/// An event ready to be appended: the values of its row, and the hash of its leaf.
+struct Prepared {
+    values: Vec<Value>,
+    leaf: Hash,
 }
 
 fn payload_place(number: u64, envelope: &[u8], salt: &[u8]) -> Place {
@@ -61,14 +60,21 @@ fn erased_place(number: u64, envelope: &[u8]) -> Place {
     Place::of("erased").number(number).bytes(envelope)
 }
 
-/// Prepares an event for its number.
+/// The bytes an event is committed to by: its JSON.
+///
+/// # Panics
+/// Never: events are made of names, numbers and texts.
 #[must_use]
-pub fn prepare(keys: &KeyRing, clock: &Clock, number: u64, now: Time, event: &Event) -> Prepared {
+pub fn payload(event: &Event) -> Vec<u8> {
+    serde_json::to_vec(event).expect("an event can be written as JSON")
+}
+
+fn prepare(keys: &KeyRing, clock: &Clock, number: u64, now: Time, event: &Event) -> Prepared {
     let envelope = Envelope::of(number, now, event, &|tenant| keys.pseudonym(tenant)).write();
     let salt: [u8; SALT_BYTES] = clock.random();
-    let payload = KeyRing::payload(event);
-    let leaf = leaf::hash(&envelope, &salt, &payload);
-    let sealed = keys.seal(&payload_place(number, &envelope, &salt), &payload);
+    let text = payload(event);
+    let leaf = leaf::hash(&envelope, &salt, &text);
+    let sealed = keys.seal(&payload_place(number, &envelope, &salt), &text);
     let values = vec![
         number.into(),
         u64::from(event_kind_code(event.kind())).into(),
@@ -123,24 +129,49 @@ pub fn read_row(keys: &KeyRing, row: &Row) -> Result<(Recorded, Hash), StoreErro
     Ok((Recorded { number, envelope, event, leaf }, hash))
 }
 
-/// Appends prepared rows, and the subtrees that became complete with them.
+const INSERT: &str = "INSERT INTO journal (number, kind, envelope, salt, payload, leaf)";
+/// Rows that are prepared and inserted at a time.
+const ROWS_AT_ONCE: usize = 256;
+
+/// Appends events, whose numbers follow on the frontier's size, and the subtrees that become complete with them; gives
+/// the frontier behind them. While the database takes in some rows, the next ones are sealed; the last ones are left
+/// in `batch`.
 ///
 /// # Errors
 /// [`StoreError`] where the database refuses.
 pub async fn append(
     conn: &mut Conn,
-    rows: Vec<Value>,
-    subtrees: &[Kept],
-) -> Result<(), StoreError> {
-    let head = "INSERT INTO journal (number, kind, envelope, salt, payload, leaf)";
-    conn.insert(head, 6, "", rows).await?;
+    batch: &mut Batch,
+    (keys, clock, now): (&KeyRing, &Clock, Time),
+    frontier: &Frontier,
+    events: &[Event],
+) -> Result<Frontier, StoreError> {
+    let mut frontier = frontier.clone();
+    let mut subtrees = Vec::new();
+    let mut ready = Vec::new();
+    for part in events.chunks(ROWS_AT_ONCE) {
+        let prepare = async {
+            let mut rows = Vec::with_capacity(part.len() * 6);
+            for event in part {
+                let mut prepared = prepare(keys, clock, frontier.size() + 1, now, event);
+                rows.append(&mut prepared.values);
+                frontier.append(prepared.leaf, |kept| subtrees.push(kept));
+            }
+            rows
+        };
+        let (inserted, next) = join(conn.insert(INSERT, 6, "", ready), prepare).await;
+        inserted?;
+        ready = next;
+    }
+    batch.insert(INSERT, 6, "", ready);
     let values = subtrees
         .iter()
         .flat_map(|kept| {
             [u64::from(kept.level).into(), kept.index.into(), kept.hash.as_slice().into()]
         })
         .collect();
-    conn.insert("INSERT INTO subtree (level, place, hash)", 3, "", values).await
+    batch.insert("INSERT INTO subtree (level, place, hash)", 3, "", values);
+    Ok(frontier)
 }
 
 /// Events from number `from` on.

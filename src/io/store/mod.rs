@@ -5,12 +5,14 @@
 
 pub mod error;
 pub mod settings;
+pub mod words;
 pub mod dialect;
 pub mod rows;
 pub mod journal;
 pub mod head;
 pub mod project;
 pub mod tx;
+pub mod requests;
 pub mod counters;
 pub mod spool;
 mod writer;
@@ -19,14 +21,22 @@ mod handle;
 mod read;
 mod replay;
 mod upkeep;
+mod start;
+pub mod report;
+mod expected;
+mod verify;
+mod watch;
 
 pub use counters::Counters;
 pub use error::StoreError;
-pub use handle::{Answer, KeepError, RequestKey, Store};
+pub use handle::Store;
 pub use journal::{Receipt, Recorded};
+pub use report::{Fault, Report};
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
 pub use upkeep::VerdictKept;
+pub use verify::verify;
+pub use words::{Answer, KeepError, RequestKey};
 
 #[cfg(test)]
 mod tests;

@@ -50,7 +50,6 @@ pub async fn migrate(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> 
     let needed = dialect::SCHEMA_VERSION;
     match conn.version().await? {
         0 => {
-            conn.begin().await?;
             let made = async {
                 conn.create_tables().await?;
                 head::create(conn, keys).await?;
@@ -158,9 +157,8 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
 /// # Errors
 /// [`StoreError`] where the database refuses.
 pub async fn take_over(conn: &mut Conn, keys: &KeyRing) -> Result<(Head, Head), StoreError> {
-    conn.begin().await?;
     let taken = async {
-        let before = head::lock(conn, keys).await?;
+        let before = head::begin(conn, keys).await?;
         let after = Head { epoch: before.epoch + 1, clean: false, ..before };
         head::advance(conn, keys, &before, &after).await?;
         conn.commit().await?;

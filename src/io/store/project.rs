@@ -1,6 +1,6 @@
 //! How each event changes rows: the only way in which rows of tenants, credentials, surfaces, banks and entries change.
 
-use super::dialect::{Conn, Value};
+use super::dialect::{Batch, Conn, Value};
 use super::error::StoreError;
 use super::rows::{self, Document, NO_SCOPE};
 use crate::core::access::Scope;
@@ -77,11 +77,8 @@ pub async fn project(
     }
 }
 
-/// Inserts what was gathered.
-///
-/// # Errors
-/// [`StoreError`] where the database refuses.
-pub async fn insert_late(conn: &mut Conn, late: Late) -> Result<(), StoreError> {
+/// Adds the insertion of what was gathered to a batch.
+pub fn push_late(batch: &mut Batch, late: Late) {
     let flat = |rows: Vec<(String, String, u64)>| {
         let values = rows.into_iter().flat_map(|(scope, verdict, number)| {
             [Value::Text(scope), Value::Text(verdict), number.into()]
@@ -90,9 +87,9 @@ pub async fn insert_late(conn: &mut Conn, late: Late) -> Result<(), StoreError> 
     };
     let head = "INSERT INTO verdict (scope, verdict, number)";
     let tail = "ON CONFLICT (scope, verdict) DO NOTHING";
-    conn.insert(head, 3, tail, flat(late.verdicts)).await?;
+    batch.insert(head, 3, tail, flat(late.verdicts));
     let head = "INSERT INTO outcome (scope, verdict, number)";
-    conn.insert(head, 3, "", flat(late.outcomes)).await
+    batch.insert(head, 3, "", flat(late.outcomes));
 }
 
 async fn delete_bank(conn: &mut Conn, scope: &Scope, bank: &BankId) -> Result<(), StoreError> {

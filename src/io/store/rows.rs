@@ -117,7 +117,13 @@ pub async fn put_document<T: Document>(
 }
 
 /// Opens the body of a row `(scope, name, version, number, body)`; gives the journal number of its last change too.
-fn read_document<T: Document>(keys: &KeyRing, row: &Row) -> Result<(String, u64, T), StoreError> {
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where it was changed.
+pub fn read_document<T: Document>(
+    keys: &KeyRing,
+    row: &Row,
+) -> Result<(String, u64, T), StoreError> {
     let (scope, name, version, number) =
         (row.text(0)?, row.text(1)?, row.number(2)?, row.number(3)?);
     let place = document_place(T::KIND, &scope, &name, version, number);

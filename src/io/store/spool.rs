@@ -4,6 +4,7 @@
 //! acknowledged once it is on disk. What cannot be read when the spool is drained is set aside, never dropped.
 
 use super::error::StoreError;
+use super::journal::payload;
 use crate::core::event::Event;
 use crate::io::seal::{KeyRing, Place};
 use std::fs::{File, OpenOptions};
@@ -24,9 +25,8 @@ pub struct Spool {
 pub struct Content {
     /// Events in the order in which they were put in.
     pub events: Vec<Event>,
-    /// Whether a record was cut short: a write that was never acknowledged.
-    pub torn: bool,
-    /// Whether a record does not open: the file has to be set aside.
+    /// Whether the file did not read whole and has to be set aside: a record does not open, or the last one is cut
+    /// short, as by a write that was never acknowledged.
     pub damaged: bool,
 }
 
@@ -53,7 +53,7 @@ impl Spool {
     /// # Errors
     /// [`StoreError::SpoolFull`] where there is no room, [`StoreError::File`] where it cannot be written.
     pub fn put(&mut self, keys: &KeyRing, event: &Event) -> Result<(), StoreError> {
-        let sealed = keys.seal(&place(self.bytes), &KeyRing::payload(event));
+        let sealed = keys.seal(&place(self.bytes), &payload(event));
         let length = u32::try_from(sealed.len()).map_err(|_| StoreError::SpoolFull)?;
         let after = self.bytes + 4 + u64::from(length);
         if self.broken || after > self.bytes_max {
@@ -72,8 +72,7 @@ impl Spool {
 
     fn write(&self, record: &[u8]) -> std::io::Result<()> {
         let fresh = !self.path.exists();
-        let mut file =
-            OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         file.write_all(record)?;
         file.sync_data()?;
         if fresh && let Some(folder) = self.path.parent() {
@@ -93,16 +92,16 @@ impl Spool {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error.into()),
         };
-        let mut content = Content { events: Vec::new(), torn: false, damaged: false };
+        let mut content = Content { events: Vec::new(), damaged: false };
         let mut at = 0;
         while at < bytes.len() {
             let Some((length, rest)) = bytes[at..].split_first_chunk::<4>() else {
-                content.torn = true;
+                content.damaged = true;
                 break;
             };
             let length = u32::from_be_bytes(*length) as usize;
             let Some(sealed) = rest.get(..length) else {
-                content.torn = true;
+                content.damaged = true;
                 break;
             };
             let opened = keys.open(&place(at as u64), sealed).ok();

@@ -3,7 +3,6 @@
 use super::dialect::{Conn, Value};
 use super::error::StoreError;
 use super::head::Head;
-use super::journal::{self, Prepared};
 use super::project::{self, Late};
 use super::rows::{self, NO_SCOPE};
 use crate::core::access::{Credential, Scope, Tenant};
@@ -25,8 +24,8 @@ pub struct Tx {
     pub(super) head: Head,
     pub(super) now: Time,
     pub(super) late: Late,
-    /// Events of the transaction with what is appended for them.
-    pub(super) recorded: Vec<(Event, Prepared)>,
+    /// Events of the transaction, to be appended at its end.
+    pub(super) recorded: Vec<Event>,
     savepoint: bool,
 }
 
@@ -108,8 +107,7 @@ impl Tx {
         }
         let number = self.number() + 1;
         project::project(&mut self.conn, &self.keys, &mut self.late, number, &event).await?;
-        let prepared = journal::prepare(&self.keys, &self.clock, number, self.now, &event);
-        self.recorded.push((event, prepared));
+        self.recorded.push(event);
         Ok(number)
     }
 

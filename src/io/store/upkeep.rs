@@ -2,8 +2,9 @@
 
 use super::counters::{COUNTS_PER_EVENT_MAX, Counters};
 use super::error::StoreError;
-use super::handle::{Answer, Inner, KeepError, RequestKey, Store};
+use super::handle::{Inner, Store};
 use super::tx::Tx;
+use super::words::{Answer, KeepError, RequestKey};
 use crate::core::access::Scope;
 use crate::core::event::{Event, GivenVerdict};
 use std::convert::Infallible;
@@ -135,12 +136,9 @@ impl Store {
                 Err(KeepError::Refused(never)) => match never {},
             }
         }
-        if content.torn {
-            tracing::warn!("the spool ended in a record that was never acknowledged");
-        }
         let name = content.damaged.then(|| format!("damaged-{}", self.0.clock.fresh_id()));
         if name.is_some() {
-            tracing::error!("the spool was damaged: its file was set aside");
+            tracing::error!("the spool did not read whole: its file was set aside");
         }
         spool.clear(name.as_deref())?;
         Ok(count)

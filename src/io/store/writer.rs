@@ -1,16 +1,17 @@
 //! The writer: one thread that gathers changes and commits them together, with one signed checkpoint a commit.
 
+use super::dialect::{Batch, Value};
 use super::error::StoreError;
-use super::handle::{Answer, RequestKey};
 use super::head::{self, Head};
-use super::project::insert_late;
+use super::journal;
+use super::project::push_late;
+use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
 use super::tx::Tx;
-use super::{dialect::Value, journal};
+use super::words::{Answer, RequestKey};
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use crate::core::resident::Resident;
-use crate::io::seal::Place;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use parking_lot::RwLock;
@@ -43,8 +44,11 @@ pub(super) struct Job {
 
 pub(super) enum Message {
     Job(Job),
-    /// Ends writing in order.
-    Close(oneshot::Sender<Result<(), StoreError>>),
+    /// Ends writing; marks that it ended in order, with everything flushed, where `clean` says so.
+    Close {
+        clean: bool,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 /// What the writer shares with those who ask it.
@@ -53,6 +57,19 @@ pub(super) struct Shared {
     pub(super) failed: AtomicBool,
     /// Commits that wrote something.
     pub(super) commits: AtomicU64,
+    /// What happens to the next commit.
+    #[cfg(test)]
+    pub(super) fault: parking_lot::Mutex<Option<Fault>>,
+}
+
+/// A commit whose answer is lost.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// What was written is on disk.
+    Persisted,
+    /// What was written is gone.
+    Lost,
 }
 
 pub(super) struct Writer {
@@ -75,18 +92,6 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Exit code for an input or output error (`sysexits.h`, `EX_IOERR`).
 const EXIT_IO: i32 = 74;
 
-pub(super) fn request_place(
-    scope: &str,
-    method: &str,
-    request: &[u8],
-    digest: &[u8],
-    number: u64,
-    kept: i64,
-) -> Place {
-    let place = Place::of("request").text(scope).text(method).bytes(request).bytes(digest);
-    place.number(number).number(kept.cast_unsigned())
-}
-
 impl Writer {
     /// Serves until it is closed, all who could ask it are gone, or a commit failed.
     pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
@@ -97,8 +102,8 @@ impl Writer {
             while let Some(message) = next {
                 match message {
                     Message::Job(job) => jobs.push(job),
-                    Message::Close(done) => {
-                        close = Some(done);
+                    Message::Close { clean, done } => {
+                        close = Some((clean, done));
                         break;
                     }
                 }
@@ -111,8 +116,8 @@ impl Writer {
                 self.fail();
                 return;
             }
-            if let Some(done) = close {
-                let result = self.finish().await;
+            if let Some((clean, done)) = close {
+                let result = if clean { self.finish().await } else { Ok(()) };
                 let Self { tx, lock, .. } = self;
                 let result = result.and(tx.conn.close().await);
                 drop(lock);
@@ -124,7 +129,7 @@ impl Writer {
 
     fn fail(&self) {
         self.shared.failed.store(true, Ordering::SeqCst);
-        tracing::error!("the store stopped writing: the outcome of a commit is unknown");
+        tracing::error!("the store stopped writing: only a restart can tell what was kept");
         if self.settings.on_failure == OnFailure::Exit {
             std::thread::sleep(LAST_WORDS);
             std::process::exit(EXIT_IO);
@@ -190,7 +195,7 @@ impl Writer {
         }
         match self.append().await {
             Ok((frontier, after)) => {
-                if self.tx.conn.commit().await.is_err() {
+                if self.commit().await.is_err() {
                     // What was written may have reached the disk or not: nobody may be told either.
                     return Err((StoreError::OutcomeUnknown, false));
                 }
@@ -198,7 +203,7 @@ impl Writer {
                 self.frontier = frontier;
                 self.tx.head = after;
                 self.shared.commits.fetch_add(1, Ordering::Relaxed);
-                let events = self.tx.recorded.drain(..).map(|(event, _)| event);
+                let events = self.tx.recorded.drain(..);
                 Ok((first..).zip(events).collect())
             }
             Err(error) => {
@@ -214,16 +219,22 @@ impl Writer {
         jobs: &mut impl Iterator<Item = Job>,
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), StoreError> {
-        self.tx.conn.begin().await?;
-        let head = head::lock(&mut self.tx.conn, &self.tx.keys).await?;
+        let head = head::begin(&mut self.tx.conn, &self.tx.keys).await?;
         let ours = self.tx.head;
         if (head.size, head.root, head.epoch) != (ours.size, ours.root, ours.epoch) {
             return Err(StoreError::InUse);
         }
         self.tx.begin(head);
+        self.tx.conn.take_erred();
         let mut requests = HashMap::new();
         for Job { request, change, answer } in jobs {
             let outcome = self.one(request, change, &mut requests).await;
+            let outcome = match outcome {
+                // The caller is told what its statement failed of; the others share its fate.
+                Ok(Err(Refusal::Store(error))) if self.tx.conn.take_erred() => Err(error),
+                Ok(_) if self.tx.conn.take_erred() => Err(StoreError::Broken),
+                other => other,
+            };
             match outcome {
                 Ok(outcome) => outcomes.push((answer, outcome)),
                 Err(error) => {
@@ -242,17 +253,12 @@ impl Writer {
         change: Change,
         requests: &mut HashMap<Key, Kept>,
     ) -> Result<Result<Answer, Refusal>, StoreError> {
-        let key = request.map(|request| {
-            let print = self.tx.keys.text_fingerprint("request", request.id.as_str());
-            (
-                Key { scope: request.scope.to_string(), method: request.method, print },
-                request.digest,
-            )
-        });
+        let key = request.map(|request| (Key::of(&self.tx.keys, &request), request.digest));
+        let oldest = self.oldest();
         if let Some((key, digest)) = &key {
             let kept = match requests.get(key) {
                 Some(kept) => Some(kept.clone()),
-                None => match self.kept(key).await {
+                None => match requests::find(&mut self.tx.conn, &self.tx.keys, key, oldest).await {
                     Ok(kept) => kept,
                     Err(error) => return Ok(Err(Refusal::Store(error))),
                 },
@@ -286,20 +292,6 @@ impl Writer {
         }
     }
 
-    /// The answer kept for a request, unless its time has passed.
-    async fn kept(&mut self, key: &Key) -> Result<Option<Kept>, StoreError> {
-        let sql = "SELECT digest, number, kept, answer FROM request \
-                   WHERE scope = $1 AND method = $2 AND request = $3";
-        let values =
-            vec![key.scope.as_str().into(), key.method.into(), key.print.as_slice().into()];
-        let Some(row) = self.tx.conn.row(sql, values).await? else { return Ok(None) };
-        let (digest, number, kept): ([u8; 32], _, _) = (row.exact(0)?, row.number(1)?, row.int(2)?);
-        let place = request_place(&key.scope, key.method, &key.print, &digest, number, kept);
-        let answer = self.tx.keys.open(&place, &row.bytes(3)?)?;
-        let fresh = kept > self.oldest();
-        Ok(fresh.then_some(Kept { digest, number, answer }))
-    }
-
     /// Log time in milliseconds up to which kept requests are too old.
     fn oldest(&self) -> i64 {
         let span = i64::try_from(self.settings.request_kept.as_millis()).unwrap_or(i64::MAX);
@@ -310,57 +302,48 @@ impl Writer {
         let now = self.tx.now.millis();
         let clear_every = i64::try_from(CLEAR_EVERY.as_millis()).unwrap_or(i64::MAX);
         if now.saturating_sub(self.cleared) >= clear_every {
-            let old = vec![self.oldest().into()];
-            self.tx.conn.run("DELETE FROM request WHERE kept <= $1", old).await?;
+            let oldest = self.oldest();
+            requests::clear(&mut self.tx.conn, oldest).await?;
             self.cleared = now;
         }
-        let mut values: Vec<Value> = Vec::with_capacity(requests.len() * 7);
-        for (key, kept) in requests {
-            let place =
-                request_place(&key.scope, key.method, &key.print, &kept.digest, kept.number, now);
-            let answer = self.tx.keys.seal(&place, &kept.answer);
-            values.extend([
-                Value::Text(key.scope),
-                key.method.into(),
-                key.print.as_slice().into(),
-                kept.digest.as_slice().into(),
-                kept.number.into(),
-                now.into(),
-                answer.into(),
-            ]);
-        }
-        let head = "INSERT INTO request (scope, method, request, digest, number, kept, answer)";
-        let tail = "ON CONFLICT (scope, method, request) DO UPDATE SET digest = excluded.digest, \
-                    number = excluded.number, kept = excluded.kept, answer = excluded.answer";
-        self.tx.conn.insert(head, 7, tail, values).await
+        requests::keep(&mut self.tx.conn, &self.tx.keys, now, requests).await
     }
 
     /// Appends the recorded events with one checkpoint and sets the head.
     async fn append(&mut self) -> Result<(Frontier, Head), StoreError> {
-        let mut frontier = self.frontier.clone();
-        let mut subtrees = Vec::new();
-        let mut rows = Vec::with_capacity(self.tx.recorded.len() * 6);
-        for (_, prepared) in &mut self.tx.recorded {
-            frontier.append(prepared.leaf, |kept| subtrees.push(kept));
-            rows.append(&mut prepared.values);
-        }
         let tx = &mut self.tx;
-        journal::append(&mut tx.conn, rows, &subtrees).await?;
-        insert_late(&mut tx.conn, std::mem::take(&mut tx.late)).await?;
+        let (before, events) = (&self.frontier, &tx.recorded);
+        let mut batch = Batch::default();
+        let with = (&*tx.keys, &tx.clock, tx.now);
+        let frontier = journal::append(&mut tx.conn, &mut batch, with, before, events).await?;
+        push_late(&mut batch, std::mem::take(&mut tx.late));
         let (size, root) = (frontier.size(), frontier.root());
-        let note = tx.keys.sign(size, root);
-        let sql = "INSERT INTO checkpoint (size, note) VALUES ($1, $2)";
-        tx.conn.run(sql, vec![size.into(), Value::Text(note)]).await?;
+        let note = vec![size.into(), Value::Text(tx.keys.sign(size, root))];
+        batch.push("INSERT INTO checkpoint (size, note) VALUES (?, ?)", note);
         let after = Head { size, root, time: tx.now, ..tx.head };
-        head::advance(&mut tx.conn, &tx.keys, &tx.head, &after).await?;
+        head::push_advance(&mut batch, &tx.keys, &tx.head, &after);
+        head::finish(&mut tx.conn, batch).await?;
         Ok((frontier, after))
+    }
+
+    async fn commit(&mut self) -> Result<(), StoreError> {
+        #[cfg(test)]
+        let fault = self.shared.fault.lock().take();
+        #[cfg(test)]
+        if let Some(fault) = fault {
+            match fault {
+                Fault::Persisted => self.tx.conn.commit().await?,
+                Fault::Lost => self.tx.conn.roll_back().await,
+            }
+            return Err(StoreError::OutcomeUnknown);
+        }
+        self.tx.conn.commit().await
     }
 
     /// Writes that everything was flushed.
     async fn finish(&mut self) -> Result<(), StoreError> {
         let tx = &mut self.tx;
-        tx.conn.begin().await?;
-        let before = head::lock(&mut tx.conn, &tx.keys).await?;
+        let before = head::begin(&mut tx.conn, &tx.keys).await?;
         if before.epoch != tx.head.epoch {
             tx.conn.roll_back().await;
             return Err(StoreError::InUse);
@@ -369,20 +352,4 @@ impl Writer {
         head::advance(&mut tx.conn, &tx.keys, &before, &after).await?;
         tx.conn.commit().await
     }
-}
-
-/// Key of a request.
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    scope: String,
-    method: &'static str,
-    print: [u8; 32],
-}
-
-/// What is kept of a request.
-#[derive(Clone)]
-struct Kept {
-    digest: [u8; 32],
-    number: u64,
-    answer: Vec<u8>,
 }

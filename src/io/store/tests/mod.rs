@@ -1,7 +1,9 @@
 //! Tests of the store as a whole, through its own handle.
 
 mod away;
+mod failing;
 mod keeping;
+mod verifying;
 
 use super::{Settings, Store};
 use crate::core::access::{Credential, Environment, Proof, Role, Scope, Tenant};

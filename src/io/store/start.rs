@@ -1,0 +1,116 @@
+//! Starting and ending: opening the store, making its tables, closing it in order.
+
+use super::counters::Counters;
+use super::dialect::{self, Pool};
+use super::error::StoreError;
+use super::handle::{Inner, Store};
+use super::open;
+use super::settings::Settings;
+use super::spool::Spool;
+use super::tx::Tx;
+use super::writer::{Message, Shared, Writer};
+use crate::core::event::Event;
+use crate::io::clock::{Clock, log_time};
+use crate::io::seal::KeyRing;
+use parking_lot::RwLock;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use tokio::sync::{mpsc, oneshot};
+
+impl Store {
+    /// Opens the store for reading and writing; makes it where there is none. Checks the signed head and the last leaves,
+    /// loads the memory of the process, and records it where the process before ended without flushing its counts.
+    ///
+    /// # Errors
+    /// [`StoreError`]: damaged data, tables of another version, another process that writes.
+    pub async fn open(
+        settings: Settings,
+        keys: Arc<KeyRing>,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let lock = open::lock(&settings).await?;
+        Self::open_with(settings, keys, clock, Some(lock)).await
+    }
+
+    pub(super) async fn open_with(
+        settings: Settings,
+        keys: Arc<KeyRing>,
+        clock: Clock,
+        lock: Option<std::fs::File>,
+    ) -> Result<Self, StoreError> {
+        let mut conn = dialect::connect(&settings, true).await?;
+        if conn.version().await? == 0 {
+            open::migrate(&mut conn, &keys).await?;
+        }
+        open::check_version(&mut conn).await?;
+        let (before, head) = open::take_over(&mut conn, &keys).await?;
+        let frontier = open::check_tail(&mut conn, &keys, &head).await?;
+        let resident = open::load(&mut conn, &keys, &head).await?;
+        let shared = Arc::new(Shared {
+            resident: Arc::new(RwLock::new(resident)),
+            failed: AtomicBool::new(false),
+            commits: AtomicU64::new(0),
+            #[cfg(test)]
+            fault: parking_lot::Mutex::default(),
+        });
+        let writer = Writer {
+            tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head),
+            frontier,
+            settings: settings.clone(),
+            shared: Arc::clone(&shared),
+            cleared: 0,
+            lock,
+        };
+        let (messages, inbox) = mpsc::channel(settings.waiting_max.max(1));
+        start(writer, inbox)?;
+        let pool = Pool::new(&settings);
+        let spool = Spool::at(&settings.spool, settings.spool_bytes_max);
+        let spool = tokio::sync::Mutex::new(spool);
+        let counters = Counters::default();
+        let inner = Inner { settings, keys, clock, pool, shared, messages, counters, spool };
+        let store = Self(Arc::new(inner));
+        if !before.clean {
+            let at = log_time(before.time, store.0.clock.now());
+            store.record(Event::CountsLost { since: before.time, at }).await?;
+        }
+        if store.drain_spool().await.is_err() {
+            // What waits stays where it is; upkeep tries again.
+            tracing::warn!("the spool could not be drained");
+        }
+        store.keep_up();
+        Ok(store)
+    }
+
+    /// Brings the tables of a store to the version this program needs; makes the store where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] where another process writes, or the tables are of a later version.
+    pub async fn migrate(settings: &Settings, keys: &KeyRing) -> Result<(), StoreError> {
+        let _lock = open::lock(settings).await?;
+        let mut conn = dialect::connect(settings, true).await?;
+        open::migrate(&mut conn, keys).await?;
+        conn.close().await
+    }
+
+    /// Flushes counts and ends writing in order; later changes are refused. Everything is on disk when it answers.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the end could not be marked: the next start says so.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let flushed = self.flush_counts().await.map(drop);
+        let (done, closed) = oneshot::channel();
+        self.0.pool.close().await;
+        let close = Message::Close { clean: flushed.is_ok(), done };
+        self.0.messages.send(close).await.map_err(|_| StoreError::Failed)?;
+        closed.await.map_err(|_| StoreError::Failed)?.and(flushed)
+    }
+}
+
+/// Starts the writer on a thread of its own, so that sealing and hashing never hold up the callers' runtime.
+fn start(writer: Writer, inbox: mpsc::Receiver<Message>) -> Result<(), StoreError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || runtime.block_on(writer.run(inbox)))?;
+    Ok(())
+}

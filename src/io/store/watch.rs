@@ -1,0 +1,56 @@
+//! Verification in the background: throttled, on a thread of its own, telling the server when something is wrong.
+
+use super::error::StoreError;
+use super::handle::{Inner, Store};
+use super::report::Report;
+use super::verify::verify;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// Pause after every few hundred events: the verification takes a small part of a core.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often the thread looks whether the store is still in use.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+impl Store {
+    /// Verifies the whole store every `every`, the first time at once, for as long as it is in use. `tell` gets every
+    /// report, good or not, and the error where the store could not be read. Each run reads one state of the database,
+    /// so that the write-ahead log is not folded in while it lasts.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] where no thread can be started.
+    pub fn verify_in_background(
+        &self,
+        every: Duration,
+        tell: impl Fn(Result<Report, StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let store = Arc::downgrade(&self.0);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new()
+            .name("store-verifier".to_owned())
+            .spawn(move || runtime.block_on(watch(store, every, tell)))?;
+        Ok(())
+    }
+}
+
+async fn watch(
+    store: Weak<Inner>,
+    every: Duration,
+    tell: impl Fn(Result<Report, StoreError>) + Send,
+) {
+    loop {
+        let Some((settings, keys)) =
+            store.upgrade().map(|store| (store.settings.clone(), Arc::clone(&store.keys)))
+        else {
+            return;
+        };
+        tell(verify(&settings, &keys, PAUSE).await);
+        let ended = Instant::now();
+        while ended.elapsed() < every {
+            tokio::time::sleep(LOOK_EVERY.min(every)).await;
+            if store.upgrade().is_none_or(|store| Store(store).is_closed()) {
+                return;
+            }
+        }
+    }
+}
