@@ -145,6 +145,11 @@ pub fn enter(limits: JailLimits, mode: JailMode) -> Result<Reached, Refused> {
     }
 }
 
+/// Ends the calling process after so many seconds of wall-clock time; 0 calls that off. Works inside the jail.
+pub fn alarm(seconds: u64) {
+    kernel::alarm(seconds);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

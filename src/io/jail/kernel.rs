@@ -5,7 +5,9 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
     RulesetStatus, Scope,
 };
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 
 /// Sets limits that cannot be raised again.
 pub(super) fn limit(limits: JailLimits) -> bool {
@@ -73,4 +75,16 @@ pub(super) fn leave_files() -> bool {
         .and_then(Ruleset::create)
         .and_then(landlock::RulesetCreated::restrict_self);
     status.is_ok_and(|status| status.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// Asks for the signal that ends the process after so many seconds of wall-clock time; 0 takes the wish back.
+#[allow(unsafe_code)] // no safe wrapper for setitimer exists in the libraries used here
+pub(super) fn alarm(seconds: u64) {
+    let nothing = libc::timeval { tv_sec: 0, tv_usec: 0 };
+    let value = libc::timeval { tv_sec: seconds.try_into().unwrap_or(i64::MAX), tv_usec: 0 };
+    let timer = libc::itimerval { it_interval: nothing, it_value: value };
+    // SAFETY: the kernel reads one live `itimerval` and, given null, writes nothing.
+    unsafe {
+        libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &raw const timer, 0_usize);
+    }
 }

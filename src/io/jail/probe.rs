@@ -49,8 +49,16 @@ pub fn try_everything(parent: u32) -> Vec<Tried> {
         let chld = libc::c_long::from(libc::SIGCHLD);
         one("open", libc::SYS_openat, [at, text(PASSWD), 0, 0, 0, 0]);
         one("open-null", libc::SYS_openat, [at, text(NULL), 1, 0, 0, 0]);
-        one("socket-inet", libc::SYS_socket, [libc::AF_INET.into(), libc::SOCK_STREAM.into(), 0, 0, 0, 0]);
-        one("socket-unix", libc::SYS_socket, [libc::AF_UNIX.into(), libc::SOCK_STREAM.into(), 0, 0, 0, 0]);
+        one(
+            "socket-inet",
+            libc::SYS_socket,
+            [libc::AF_INET.into(), libc::SOCK_STREAM.into(), 0, 0, 0, 0],
+        );
+        one(
+            "socket-unix",
+            libc::SYS_socket,
+            [libc::AF_UNIX.into(), libc::SOCK_STREAM.into(), 0, 0, 0, 0],
+        );
         one("clone", libc::SYS_clone, [chld, 0, 0, 0, 0, 0]);
         one("exec", libc::SYS_execve, [text(TRUE), nothing, nothing, 0, 0, 0]);
         one("ptrace-parent", libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), parent, 0, 0, 0, 0]);

@@ -183,10 +183,7 @@ mod tests {
     fn digests_are_those_of_the_bytes_however_they_arrived() {
         let pieces = sealed(&[b"a", b"", b"bc"]);
         assert_eq!(hex::encode(pieces.digests().md5), "900150983cd24fb0d6963f7d28e17f72");
-        assert_eq!(
-            hex::encode(pieces.digests().sha1),
-            "a9993e364706816aba3e25717850c26c9cd0d89d"
-        );
+        assert_eq!(hex::encode(pieces.digests().sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert_eq!(
             hex::encode(pieces.digests().sha256),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

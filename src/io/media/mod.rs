@@ -8,6 +8,7 @@ mod wire;
 mod limits;
 mod decode;
 mod expand;
+mod examine;
 pub mod worker;
 pub mod pool;
 

@@ -359,9 +359,7 @@ fn say(part: &Part) -> PartSaid {
     PartSaid {
         place: part.place.clone(),
         format: number_of(&FORMATS, |f| *f == part.format),
-        digests: part
-            .digests
-            .map_or_else(Vec::new, |d| [&d.md5[..], &d.sha1, &d.sha256].concat()),
+        digests: part.digests.map_or_else(Vec::new, |d| [&d.md5[..], &d.sha1, &d.sha256].concat()),
         pictures: part.pictures.iter().map(say_picture).collect(),
         exact: number_of(&STATES, |s| *s == part.exact),
         image: number_of(&STATES, |s| *s == part.image),
@@ -445,7 +443,8 @@ fn is_place(text: &str, depth_max: u32) -> bool {
     let number = |n: &str| (1..=9).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit());
     let depth = text.split('/').count();
     text.is_empty()
-        || (depth <= usize::try_from(depth_max).unwrap_or(usize::MAX) && text.split('/').all(number))
+        || (depth <= usize::try_from(depth_max).unwrap_or(usize::MAX)
+            && text.split('/').all(number))
 }
 
 /// A message with its length before it: four bytes, little-endian.

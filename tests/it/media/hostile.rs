@@ -1,0 +1,1 @@
+//! Hostile input: a typed state for everything, and the service goes on.
