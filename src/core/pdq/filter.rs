@@ -9,8 +9,14 @@
 use super::{SIDE, Small};
 use crate::core::raster::Rows;
 
-/// Rows that go through a row box side by side: their sums do not depend on each other.
-const BAND: usize = 8;
+/// Rows that go through a row box side by side: their sums do not depend on each other, so that the
+/// processor need not wait for one addition before it begins the next. Four is fastest: more rows than that
+/// have more pointers than there are registers.
+const BAND: usize = 4;
+
+/// Width from which rows go one by one, so that a picture of a few very long rows takes no more memory than
+/// the reference's two whole pictures.
+const BAND_WIDTH_MAX: usize = 1 << 16;
 
 /// A box along one dimension: which values are in the running sum when a place is written.
 #[derive(Clone, Copy)]
@@ -43,7 +49,7 @@ fn centre(index: usize, length: usize) -> usize {
 }
 
 /// Running sums along each row of a band; `sums` gets the sum at each place, not yet divided.
-fn along_rows(band: &[f32], sums: &mut [f32], window: Window) {
+fn along_rows<const BAND: usize>(band: &[f32], sums: &mut [f32], window: Window) {
     let Window { length, full, ahead } = window;
     let mut rows: [&[f32]; BAND] = [&[]; BAND];
     for (row, values) in rows.iter_mut().zip(band.chunks_exact(length)) {
@@ -77,6 +83,17 @@ fn along_rows(band: &[f32], sums: &mut [f32], window: Window) {
             sum[lane] -= rows[lane][place + ahead - 1 - full];
             outs[lane][place] = sum[lane];
         }
+    }
+}
+
+/// Divides a row of sums by the sizes of their windows.
+fn divide(sums: &mut [f32], window: Window) {
+    let first = window.full + 1 - window.ahead;
+    let last = window.length + 1 - window.ahead;
+    let full = window.full as f32;
+    sums[first..last].iter_mut().for_each(|sum| *sum /= full);
+    for place in (0..first).chain(last..window.length) {
+        sums[place] /= window.size(place);
     }
 }
 
@@ -148,7 +165,7 @@ impl AlongColumns {
 }
 
 /// The second pass: rows that went through the first, to the 64×64 places that are read.
-struct Second {
+struct Second<const BAND: usize> {
     along_rows: Window,
     band: Vec<f32>,
     sums: Vec<f32>,
@@ -160,7 +177,7 @@ struct Second {
     small: Small,
 }
 
-impl Second {
+impl<const BAND: usize> Second<BAND> {
     fn over(along_rows: Window, along_columns: Window) -> Self {
         Self {
             along_rows,
@@ -188,7 +205,7 @@ impl Second {
     }
 
     fn flush(&mut self) {
-        along_rows(&self.band, &mut self.sums, self.along_rows);
+        along_rows::<BAND>(&self.band, &mut self.sums, self.along_rows);
         for sums in self.sums.chunks_exact(self.along_rows.length).take(self.filled) {
             let read = self.columns.map(|column| sums[column] / self.along_rows.size(column));
             if self.along_columns.take(&read) {
@@ -221,24 +238,29 @@ impl Second {
 
 /// Filters a picture of at least 5×5 and reads it off at the centres of 64×64 equal fields.
 pub(super) fn reduce(picture: &impl Rows) -> Small {
+    if picture.width() as usize <= BAND_WIDTH_MAX {
+        in_bands::<_, BAND>(picture)
+    } else {
+        in_bands::<_, 1>(picture)
+    }
+}
+
+fn in_bands<P: Rows, const BAND: usize>(picture: &P) -> Small {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let (across, down) = (Window::over(width), Window::over(height));
     let mut band = vec![0.0; BAND * width];
     let mut sums = vec![0.0; BAND * width];
-    let sizes: Vec<f32> = (0..width).map(|x| across.size(x)).collect();
     let mut columns = AlongColumns::over(width, down);
-    let mut second = Second::over(across, down);
+    let mut second = Second::<BAND>::over(across, down);
     let mut y = 0;
     while y < height {
         let rows = BAND.min(height - y);
         for (row, y) in band.chunks_exact_mut(width).take(rows).zip(y as u32..) {
             picture.luma_row(y, row);
         }
-        along_rows(&band, &mut sums, across);
+        along_rows::<BAND>(&band, &mut sums, across);
         for row in sums.chunks_exact_mut(width).take(rows) {
-            for (value, &size) in row.iter_mut().zip(&sizes) {
-                *value /= size;
-            }
+            divide(row, across);
             if columns.take(row) {
                 let (_, size) = columns.place();
                 second.take(&columns.sums, size);

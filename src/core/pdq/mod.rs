@@ -14,8 +14,8 @@
 //! [`hash`] and [`hash_one`] differ on pictures of exactly 64×64 only, and there by the rounding of the filter's running
 //! sums, so by no bit unless coefficients all but tie.
 
-mod bits;
 mod dct;
+mod bits;
 mod filter;
 mod nearest;
 #[cfg(test)]
@@ -69,8 +69,8 @@ fn too_small(picture: &impl Rows) -> bool {
     picture.width() < SIDE_MIN || picture.height() < SIDE_MIN
 }
 
-/// Hashes a picture at full resolution: the canonical pipeline. Memory beside the picture is about 1/16 of
-/// its luma. A picture with a side below [`SIDE_MIN`] has the zero hash and quality 0.
+/// Hashes a picture at full resolution: the canonical pipeline. Memory beside the picture is
+/// some tens of its rows. A picture with a side below [`SIDE_MIN`] has the zero hash and quality 0.
 #[must_use]
 pub fn hash(picture: &impl Rows) -> Hashed {
     if too_small(picture) {

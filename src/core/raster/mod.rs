@@ -6,6 +6,8 @@
 
 mod border;
 mod view;
+#[cfg(test)]
+mod tests;
 
 pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN};
 pub use view::View;
@@ -17,10 +19,25 @@ const GREEN: f32 = 0.587;
 /// Weight of blue in luma.
 const BLUE: f32 = 0.114;
 
+/// The products of a weight with every channel value, as they would be computed at each pixel.
+const fn products(weight: f32) -> [f32; 256] {
+    let mut table = [0.0; 256];
+    let mut value = 0;
+    while value < table.len() {
+        table[value] = weight * value as f32;
+        value += 1;
+    }
+    table
+}
+
+static REDS: [f32; 256] = products(RED);
+static GREENS: [f32; 256] = products(GREEN);
+static BLUES: [f32; 256] = products(BLUE);
+
 /// Luma of one pixel: products and sums in single precision, from left to right.
 #[must_use]
-pub const fn luma(red: u8, green: u8, blue: u8) -> f32 {
-    RED * red as f32 + GREEN * green as f32 + BLUE * blue as f32
+pub fn luma(red: u8, green: u8, blue: u8) -> f32 {
+    REDS[usize::from(red)] + GREENS[usize::from(green)] + BLUES[usize::from(blue)]
 }
 
 /// A picture that gives its luma row by row, from top to bottom.

@@ -1,6 +1,6 @@
 //! A picture looked at in another way: cut, turned, laid over a background, without copying pixels.
 
-use super::{Raster, Rows, luma};
+use super::{Raster, Rows, border, luma};
 
 /// One of the eight symmetries: a pixel's place with its coordinates exchanged or not, then counted from the
 /// other end or not.
@@ -108,7 +108,8 @@ impl<'a> View<'a> {
     /// belongs to the border; [`super::BORDER_TOLERANCE`] serves for decoded JPEG.
     #[must_use]
     pub fn trimmed(self, tolerance: u8) -> Option<Self> {
-        let kept = super::border::find(&self.upright(), tolerance)?;
+        let stored = self.upright();
+        let kept = border::find(self.columns, self.rows, tolerance, |x, y| stored.pixel(x, y))?;
         Some(Self {
             left: self.left + kept.left,
             top: self.top + kept.top,
