@@ -39,3 +39,9 @@ fn nearest(part: &Part, listed: &Bits256) -> u32 {
     let hashes = part.pictures.iter().flat_map(|picture| picture.hashes);
     hashes.map(|hash| hash.distance(listed)).min().unwrap_or(256)
 }
+
+/// A committed picture, see `tests/fixtures/draw.py`.
+fn fixture(name: &str) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
+    std::fs::read(path).unwrap()
+}

@@ -1,25 +1,29 @@
 //! Harmless pictures drawn by code.
 
 use image::{DynamicImage, GenericImageView as _, ImageFormat, Rgb, RgbImage};
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 
-/// A picture with structure at several scales; `seed` makes different ones.
+/// Discs of all sizes over a slope: structure at every scale, as pictures of the world have it. `seed` makes others.
 pub fn picture(width: u32, height: u32, seed: u32) -> RgbImage {
-    let (w, h) = (width as f32, height as f32);
-    let turn = seed as f32;
-    RgbImage::from_fn(width, height, |x, y| {
-        let (u, v) = (x as f32 / w, y as f32 / h);
-        let wave = |a: f32, b: f32, c: f32| ((u * a + v * b + c + turn).sin() * 0.5 + 0.5) * 160.0;
-        let disc = |cx: f32, cy: f32, r: f32| {
-            if (u - cx).hypot(v - cy) < r { 90.0 } else { 0.0 }
-        };
-        let shift = (turn * 0.37).fract() * 0.3;
-        Rgb([
-            (wave(9.0, 4.0, 0.0) + disc(0.3 + shift, 0.3, 0.2)) as u8,
-            (wave(3.0, 13.0, 1.0) + disc(0.7 - shift, 0.4, 0.15)) as u8,
-            (wave(7.0, 8.0, 2.0) + disc(0.5, 0.75 - shift, 0.18)) as u8,
-        ])
-    })
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12_345);
+    let mut number = |below: u32| {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345) & 0x7fff_ffff;
+        (state >> 8) % below
+    };
+    let mut canvas = RgbImage::from_fn(width, height, |_, y| Rgb([(y * 255 / height) as u8; 3]));
+    for i in 0..60 {
+        let (cx, cy) = (number(width), number(height));
+        let radius = 4 + number(width / 3 * (60 - i / 2) / 60);
+        let light = number(256);
+        let colour = [light, light + number(60), light + number(60)].map(|c| (c % 256) as u8);
+        for (x, y, pixel) in canvas.enumerate_pixels_mut() {
+            let (dx, dy) = (x.abs_diff(cx), y.abs_diff(cy));
+            if dx * dx + dy * dy < radius * radius {
+                *pixel = Rgb(colour);
+            }
+        }
+    }
+    canvas
 }
 
 /// Bytes of a picture in a format.
@@ -43,4 +47,28 @@ pub fn letterboxed(picture: &DynamicImage, bar: u32, colour: [u8; 3]) -> Dynamic
     let mut canvas = RgbImage::from_pixel(width, height + 2 * bar, Rgb(colour));
     image::imageops::replace(&mut canvas, &picture.to_rgb8(), 0, bar.into());
     canvas.into()
+}
+
+/// The JPEG with an EXIF segment that asks for this orientation.
+pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let tiff = [
+        &b"II*\0\x08\0\0\0"[..],
+        b"\x01\0",
+        &[0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0],
+        &[0; 4],
+    ]
+    .concat();
+    let body = [&b"Exif\0\0"[..], &tiff].concat();
+    let len = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+    [&jpeg[..2], &[0xff, 0xe1], &len, &body, &jpeg[2..]].concat()
+}
+
+/// A zip of these entries.
+pub fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
 }
