@@ -4,6 +4,7 @@ mod drawn;
 mod hostile;
 mod jail;
 mod matrix;
+mod pool;
 
 use bulwark::core::media::{Examined, Part};
 use bulwark::core::signal::Bits256;

@@ -7,6 +7,8 @@ mod jpeg;
 mod pixels;
 mod still;
 mod tiff;
+#[cfg(feature = "avif")]
+mod avif;
 #[cfg(feature = "heic")]
 mod heic;
 #[cfg(feature = "jxl")]
@@ -103,11 +105,10 @@ impl Room<'_> {
         Ok(())
     }
 
-    /// The same limits as the image library takes them.
+    /// The limit of memory as the image library takes it; sides are compared by [`Self::admit`], which says which limit
+    /// it was.
     fn library(&self) -> image::Limits {
         let mut limits = image::Limits::no_limits();
-        limits.max_image_width = Some(self.limits.side_max);
-        limits.max_image_height = Some(self.limits.side_max);
         limits.max_alloc = Some(self.memory);
         limits
     }
@@ -119,10 +120,10 @@ pub(super) const fn reads(format: Format) -> bool {
         Format::Jpeg | Format::Png | Format::Gif | Format::Webp | Format::Bmp | Format::Tiff => {
             true
         }
+        Format::Avif => cfg!(feature = "avif"),
         Format::Heic => cfg!(feature = "heic"),
         Format::Jxl => cfg!(feature = "jxl"),
-        Format::Avif
-        | Format::Zip
+        Format::Zip
         | Format::Tar
         | Format::IsoMedia
         | Format::Matroska
@@ -159,6 +160,8 @@ pub(super) fn decode(
         Format::Webp => animated::webp(bytes, &room, &mut forms),
         Format::Bmp => still::bmp(bytes, &room, &mut forms),
         Format::Tiff => tiff::decode(bytes, &room, &mut forms),
+        #[cfg(feature = "avif")]
+        Format::Avif => avif::decode(bytes, &room, &mut forms),
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, &room, &mut forms),
         #[cfg(feature = "jxl")]

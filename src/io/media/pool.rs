@@ -200,12 +200,16 @@ impl Shared {
     ) -> Result<Vec<Part>, (CheckState, Reason)> {
         let late = (CheckState::Deadline, Reason::OutOfTime);
         let end = tokio::time::Instant::from_std(deadline);
-        let waiting = Waiting::enter(&self.waiting, self.settings.waiting_max)
-            .ok_or((CheckState::Shed, Reason::Queue))?;
-        let desk = timeout_at(end, self.desks.acquire()).await.map_err(|_| late)?;
-        // The semaphore is never closed; were it, there would be no worker.
-        let _desk = desk.map_err(|_| (CheckState::SourceUnavailable, Reason::NoWorker))?;
-        drop(waiting);
+        let _desk = match self.desks.try_acquire() {
+            Ok(desk) => desk,
+            Err(_) => {
+                let _waiting = Waiting::enter(&self.waiting, self.settings.waiting_max)
+                    .ok_or((CheckState::Shed, Reason::Queue))?;
+                let desk = timeout_at(end, self.desks.acquire()).await.map_err(|_| late)?;
+                // The semaphore is never closed; were it, there would be no worker.
+                desk.map_err(|_| (CheckState::SourceUnavailable, Reason::NoWorker))?
+            }
+        };
         for _ in 0..2 {
             let mut worker = match timeout_at(end, self.worker()).await {
                 Err(_) => return Err(late),

@@ -32,10 +32,13 @@ pub(super) fn png(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Resul
 
 /// GIF: the first frame with its stored colours, transparent ones included, then what a viewer shows.
 pub(super) fn gif(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
+    if let Some(&[a, b, c, d]) = bytes.get(6..10) {
+        // The library has a limit of its own and would call a large canvas an error.
+        let (width, height) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+        room.admit(width.into(), height.into(), BYTES_PER_PIXEL)?;
+    }
     let open = || -> Result<_, Stop> {
         let mut decoder = GifDecoder::new(Cursor::new(bytes))?;
-        let (width, height) = decoder.dimensions();
-        room.admit(width, height, BYTES_PER_PIXEL)?;
         decoder.set_limits(room.library())?;
         Ok(decoder)
     };
