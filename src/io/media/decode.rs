@@ -15,7 +15,7 @@ mod heic;
 mod jxl;
 
 use super::limits::MediaLimits;
-use super::wire::Reason;
+use super::reason::Reason;
 use crate::core::media::{Format, Picture};
 use crate::core::verdict::CheckState;
 use forms::Forms;

@@ -4,7 +4,7 @@ use super::blob::digests;
 use super::decode;
 use super::expand::{self, End, Entry};
 use super::limits::MediaLimits;
-use super::wire::Reason;
+use super::reason::Reason;
 use crate::core::media::{Format, Part, sniff};
 use crate::core::verdict::CheckState;
 use std::panic::{AssertUnwindSafe, catch_unwind};

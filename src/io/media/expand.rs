@@ -1,6 +1,6 @@
 //! Entries of zip and tar archives, one after another, each within a limit of bytes.
 
-use super::wire::Reason;
+use super::reason::Reason;
 use crate::core::media::Format;
 use std::io::{Cursor, Read};
 use tar::EntryType;

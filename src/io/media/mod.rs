@@ -4,8 +4,9 @@
 //! same binary, and treats what comes back as hostile.
 
 pub mod blob;
-mod wire;
 mod limits;
+mod reason;
+mod wire;
 mod decode;
 mod expand;
 mod examine;

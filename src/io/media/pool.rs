@@ -5,7 +5,7 @@ mod hired;
 use super::blob::SealedBlob;
 use super::examine::without_looking;
 use super::limits::MediaLimits;
-use super::wire::Reason;
+use super::reason::Reason;
 use crate::core::media::{Examined, Format, Part, sniff};
 use crate::core::verdict::CheckState;
 use crate::io::jail::{JailMode, Reached};

@@ -7,7 +7,7 @@ use bulwark::io::media::{Examiner, MediaSettings};
 use image::{DynamicImage, ImageFormat};
 use std::time::{Duration, Instant};
 
-const FIXTURES: [&str; 15] = [
+const FIXTURES: [&str; 16] = [
     "base.png",
     "bilevel.png",
     "cmyk-adobe.jpg",
@@ -23,6 +23,7 @@ const FIXTURES: [&str; 15] = [
     "progressive.jpg",
     "still.avif",
     "still.heic",
+    "still.jxl",
 ];
 
 /// Numbers that are the same in every run.

@@ -64,6 +64,8 @@ async fn one_picture_is_found_in_every_layout_that_files_have() {
         ("lossless.webp", Format::Webp, 0),
         #[cfg(feature = "heic")]
         ("still.heic", Format::Heic, RE_ENCODED),
+        #[cfg(feature = "jxl")]
+        ("still.jxl", Format::Jxl, RE_ENCODED),
         #[cfg(feature = "avif")]
         ("still.avif", Format::Avif, RE_ENCODED),
     ];

@@ -1,6 +1,6 @@
 //! Formats that may hold several frames, each shown as a viewer would show it.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::forms::Forms;
 use super::{Room, Stop, complete, pixels, still};
 use image::codecs::gif::GifDecoder;

@@ -1,6 +1,6 @@
 //! AVIF, the primary picture: its planes of luma and chroma as red, green and blue.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::forms::Forms;
 use super::{Room, Stop};
 use crate::core::raster::Raster;

@@ -1,7 +1,7 @@
 //! Every form of a frame that is hashed, for as many frames as the limits allow.
 
 use super::super::limits::MediaLimits;
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::Stop;
 use crate::core::media::Picture;
 use crate::core::pdq;

@@ -1,6 +1,6 @@
 //! HEIC, the primary picture, as stored and as its container turns and cuts it.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::forms::Forms;
 use super::{Room, Stop, pixels};
 use crate::core::raster::Raster;

@@ -1,6 +1,6 @@
 //! JPEG, read strictly first; what only a lenient reading yields is hashed but not called complete.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::complete;
 use super::forms::Forms;
 use super::{Room, Stop};

@@ -1,6 +1,6 @@
 //! JPEG XL, every key frame.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::forms::Forms;
 use super::{Room, Stop};
 use crate::core::raster::Raster;

@@ -1,6 +1,6 @@
 //! Pixels in any layout of the image library as an 8-bit raster.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::Stop;
 use crate::core::raster::{Misshapen, Raster};
 use image::DynamicImage;

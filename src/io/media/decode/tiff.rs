@@ -1,6 +1,6 @@
 //! TIFF, page after page.
 
-use super::super::wire::Reason;
+use super::super::reason::Reason;
 use super::forms::Forms;
 use super::{Room, Stop, still};
 use image::codecs::tiff::TiffDecoder;

@@ -2,7 +2,8 @@
 
 use super::super::blob::SealedBlob;
 use super::super::limits::MediaLimits;
-use super::super::wire::{ANSWER_BYTES_MAX, Answer, Hello, Nonsense, Order, Reason, Setup, framed};
+use super::super::reason::Reason;
+use super::super::wire::{ANSWER_BYTES_MAX, Answer, Hello, Nonsense, Order, Setup, framed};
 use super::MediaSettings;
 use crate::core::media::Part;
 use crate::io::jail::{Reached, Refused};
