@@ -1,11 +1,11 @@
 //! Pictures decoded from hostile bytes, and hashed in every form; runs inside the jail only.
 
-mod animated;
 mod complete;
 mod forms;
-mod jpeg;
 mod pixels;
 mod still;
+mod jpeg;
+mod animated;
 mod tiff;
 #[cfg(feature = "avif")]
 mod avif;

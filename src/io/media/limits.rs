@@ -25,8 +25,9 @@ pub struct MediaLimits {
     pub pictures_max: u32,
     /// How far from the border's colour a channel may be and still count as border, 0 to 255.
     pub border_tolerance: u8,
-    /// Address space of a worker, in bytes. A picture that would need more is told from its header to be too large;
-    /// the default lets 100 million pixels of eight bits through, and half as many of sixteen bits with transparency.
+    /// Address space of a worker, in bytes. A picture that could need more is told from its header to be too large:
+    /// the default lets still pictures of 100 million pixels of eight bits through, about 95 million of sixteen bits
+    /// with transparency or of frames of an animation, 80 million of AVIF and HEIC, 30 million of JPEG XL.
     pub memory_bytes_max: u64,
     /// Time for one item, from being handed to a worker.
     pub item_time_max: Duration,

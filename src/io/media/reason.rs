@@ -25,7 +25,6 @@ pub(super) enum Reason {
     Method,
     EncryptedEntries,
     ArchiveDamaged,
-    EntryKind,
     VideoDecoder,
     NoDecoder,
     NoWorker,
@@ -35,7 +34,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 29] = [
+    const ALL: [(Self, &'static str); 28] = [
         (Self::Nothing, ""),
         (Self::NoBytes, "no bytes"),
         (Self::Truncated, "data ends early"),
@@ -58,7 +57,6 @@ impl Reason {
         (Self::Method, "compression method is not supported"),
         (Self::EncryptedEntries, "entries are encrypted"),
         (Self::ArchiveDamaged, "archive is damaged"),
-        (Self::EntryKind, "entry without bytes of its own"),
         (Self::VideoDecoder, "video is not decoded"),
         (Self::NoDecoder, "no decoder for the format"),
         (Self::NoWorker, "no worker"),

@@ -23,7 +23,7 @@ fn value_of<T>(table: &[T], number: u32) -> Option<&T> {
     table.get(usize::try_from(number).ok()?)
 }
 
-const STATES: [CheckState; 9] = [
+const STATES: [CheckState; 8] = [
     CheckState::Checked,
     CheckState::NotApplicable,
     CheckState::UnsupportedFormat,
@@ -32,7 +32,6 @@ const STATES: [CheckState; 9] = [
     CheckState::Corrupt,
     CheckState::NotExpanded,
     CheckState::Encrypted,
-    CheckState::Disabled,
 ];
 
 const FORMS: [Form; 5] =

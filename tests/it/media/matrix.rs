@@ -185,6 +185,19 @@ async fn a_picture_stored_lying_is_also_hashed_upright() {
     }
 }
 
+#[cfg(feature = "heic")]
+#[tokio::test]
+async fn a_heic_that_its_container_turns_is_hashed_as_stored_and_upright() {
+    let examiner = examiner(MediaSettings::default());
+    let listed = listed(&examiner, &fixture("base.png")).await;
+    let part = whole(&examiner, &fixture("lying.heic")).await;
+    checked("lying.heic", &part);
+    let sizes: Vec<_> = part.pictures.iter().map(|p| (p.form, p.width, p.height)).collect();
+    assert_eq!(sizes, [(Form::Canonical, 144, 192), (Form::Oriented, 192, 144)]);
+    assert!(part.pictures[0].hashes[0].distance(&listed) > MATCHES);
+    assert!(part.pictures[1].hashes[0].distance(&listed) <= RE_ENCODED);
+}
+
 #[tokio::test]
 async fn every_frame_of_an_animation_and_every_page_is_hashed() {
     let examiner = examiner(MediaSettings::default());

@@ -52,9 +52,9 @@ pub(super) fn gif(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Resul
 /// WebP: one picture, or every frame of an animation.
 pub(super) fn webp(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
     let decoder = WebPDecoder::new(Cursor::new(bytes))?;
-    let (width, height) = decoder.dimensions();
-    room.admit(width, height, BYTES_PER_PIXEL)?;
     if decoder.has_animation() {
+        let (width, height) = decoder.dimensions();
+        room.admit(width, height, BYTES_PER_PIXEL)?;
         rest(decoder.into_frames(), 0, forms)?;
     } else {
         let (raster, orientation) = still::whole(decoder, room)?;
