@@ -1,1 +1,190 @@
 //! The jail that a worker process locks itself into.
+//!
+//! Nothing in it asks for trust in a decoder: after [`enter`] the process can read the memory file it is handed
+//! and write an answer to its one socket, and every other way out is closed, most of them twice.
+
+mod filter;
+mod kernel;
+pub mod map;
+pub mod probe;
+
+pub use filter::SYSTEM_CALLS;
+
+use std::fmt;
+
+/// What to do when the kernel cannot give everything that the jail asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JailMode {
+    /// Do not work.
+    #[default]
+    Required,
+    /// Work with what there is; has to be asked for by name.
+    Reduced,
+}
+
+/// What a jailed process may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JailLimits {
+    /// Address space, in bytes.
+    pub memory_bytes: u64,
+    /// Processor time over the life of the process, in seconds.
+    pub processor_seconds: u64,
+}
+
+/// Which walls stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reached {
+    /// Limits of memory, processor time, open files, processes and core dumps are set.
+    pub limits: bool,
+    /// Every descriptor but the socket and the null device is closed.
+    pub files_closed: bool,
+    /// The process can gain no privileges.
+    pub no_new_privileges: bool,
+    /// Others of the same user cannot trace it, and it leaves no core dump.
+    pub undumpable: bool,
+    /// It lives in a user namespace of its own.
+    pub user_namespace: bool,
+    /// It lives in an empty network namespace.
+    pub network_namespace: bool,
+    /// Landlock denies it every file and, as far as this kernel's version goes, network and signals.
+    pub landlock: bool,
+    /// Only the calls of [`SYSTEM_CALLS`] are let through.
+    pub system_calls: bool,
+}
+
+/// Why the jail was not entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Resource limits could not be set.
+    #[error("resource limits cannot be set")]
+    Limits,
+    /// Inherited descriptors could not be closed.
+    #[error("inherited files cannot be closed")]
+    FilesOpen,
+    /// The kernel does not know, or refuses, `PR_SET_NO_NEW_PRIVS`.
+    #[error("the kernel cannot forbid new privileges")]
+    Privileges,
+    /// The process stays traceable.
+    #[error("the kernel cannot make the process undumpable")]
+    Dumpable,
+    /// The kernel has no system call filter, or not for this processor.
+    #[error("the kernel cannot filter system calls")]
+    SystemCalls,
+}
+
+impl Refused {
+    /// Every reason, in the order of their numbers on the wire.
+    pub const ALL: [Self; 5] =
+        [Self::Limits, Self::FilesOpen, Self::Privileges, Self::Dumpable, Self::SystemCalls];
+}
+
+impl Reached {
+    /// The first wall that is required and does not stand.
+    ///
+    /// Namespaces and Landlock are not among them: many machines forbid them, and the filter alone already denies
+    /// every file, socket and process.
+    #[must_use]
+    pub const fn missing(&self) -> Option<Refused> {
+        if !self.limits {
+            Some(Refused::Limits)
+        } else if !self.files_closed {
+            Some(Refused::FilesOpen)
+        } else if !self.no_new_privileges {
+            Some(Refused::Privileges)
+        } else if !self.undumpable {
+            Some(Refused::Dumpable)
+        } else if !self.system_calls {
+            Some(Refused::SystemCalls)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let walls = [
+            (self.limits, "limits"),
+            (self.files_closed, "files-closed"),
+            (self.no_new_privileges, "no-new-privileges"),
+            (self.undumpable, "undumpable"),
+            (self.user_namespace, "user-namespace"),
+            (self.network_namespace, "network-namespace"),
+            (self.landlock, "landlock"),
+            (self.system_calls, "system-calls"),
+        ];
+        for (place, (stands, name)) in walls.into_iter().enumerate() {
+            let sign = if stands { "+" } else { "-" };
+            let space = if place == 0 { "" } else { " " };
+            write!(f, "{space}{sign}{name}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Locks the calling process in, for good; it must have one thread, and its socket as standard input.
+///
+/// # Errors
+/// [`Refused`] names the first required wall that could not be built, unless `mode` is [`JailMode::Reduced`].
+pub fn enter(limits: JailLimits, mode: JailMode) -> Result<Reached, Refused> {
+    let mut reached = Reached {
+        limits: kernel::limit(limits),
+        files_closed: kernel::close_files(),
+        no_new_privileges: kernel::forbid_new_privileges(),
+        undumpable: kernel::forbid_dumps(),
+        ..Reached::default()
+    };
+    reached.user_namespace = kernel::leave_users();
+    reached.network_namespace = kernel::leave_network();
+    reached.landlock = kernel::leave_files();
+    // Last: it forbids the calls that built the other walls.
+    reached.system_calls = filter::apply();
+    match reached.missing() {
+        Some(missing) if mode == JailMode::Required => Err(missing),
+        _ => Ok(reached),
+    }
+}
+
+/// Ends the calling process after so many seconds of wall-clock time; 0 calls that off. Works inside the jail.
+pub fn alarm(seconds: u64) {
+    kernel::alarm(seconds);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: Reached = Reached {
+        limits: true,
+        files_closed: true,
+        no_new_privileges: true,
+        undumpable: true,
+        user_namespace: false,
+        network_namespace: false,
+        landlock: false,
+        system_calls: true,
+    };
+
+    #[test]
+    fn each_required_wall_is_missed_by_its_name() {
+        assert_eq!(WHOLE.missing(), None, "namespaces and landlock are not required");
+        for (reached, missing) in [
+            (Reached { limits: false, ..WHOLE }, Refused::Limits),
+            (Reached { files_closed: false, ..WHOLE }, Refused::FilesOpen),
+            (Reached { no_new_privileges: false, ..WHOLE }, Refused::Privileges),
+            (Reached { undumpable: false, ..WHOLE }, Refused::Dumpable),
+            (Reached { system_calls: false, ..WHOLE }, Refused::SystemCalls),
+        ] {
+            assert_eq!(reached.missing(), Some(missing), "{reached}");
+        }
+    }
+
+    #[test]
+    fn the_walls_are_told_in_one_line() {
+        assert_eq!(
+            WHOLE.to_string(),
+            "+limits +files-closed +no-new-privileges +undumpable \
+             -user-namespace -network-namespace -landlock +system-calls"
+        );
+    }
+}

@@ -5,3 +5,8 @@ mod descriptor;
 mod house;
 mod transport;
 mod abuse;
+#[cfg(feature = "grpc-web")]
+mod web;
+#[cfg(feature = "otlp")]
+mod traces;
+mod media;

@@ -1,0 +1,165 @@
+//! Every form of a frame that is hashed, for as many frames as the limits allow.
+
+use super::super::limits::MediaLimits;
+use super::super::reason::Reason;
+use super::Stop;
+use crate::core::media::Picture;
+use crate::core::pdq;
+use crate::core::raster::{Raster, Rows as _, View};
+use crate::core::verdict::Form;
+
+/// Below this many pixels the symmetries are hashed from turned pixels, as whoever turned the picture would hash it:
+/// the cheap derivation is off by many bits there, and within a few from here on.
+const TURN_BELOW_PIXELS: u64 = 1 << 20;
+
+/// Hashes of the frames so far.
+pub(super) struct Forms<'a> {
+    limits: &'a MediaLimits,
+    pictures: Vec<Picture>,
+    pictures_left: u32,
+    frame: u32,
+}
+
+impl<'a> Forms<'a> {
+    pub(super) const fn new(limits: &'a MediaLimits, pictures_left: u32) -> Self {
+        Self { limits, pictures: Vec::new(), pictures_left, frame: 0 }
+    }
+
+    pub(super) fn into_pictures(self) -> Vec<Picture> {
+        self.pictures
+    }
+
+    /// Whether no further frame may be taken.
+    pub(super) const fn is_full(&self) -> bool {
+        self.frame >= self.limits.frames_max
+    }
+
+    /// Hashes the next frame; `orientation` is the EXIF one, 1 to 8.
+    pub(super) fn take(&mut self, raster: &Raster, orientation: u8) -> Result<(), Stop> {
+        let canonical = raster.view();
+        let upright = match orientation {
+            2..=8 => Some(canonical.oriented(orientation)),
+            _ => None,
+        };
+        self.take_views(raster, upright)
+    }
+
+    /// Hashes the next frame where its container gives the stored and the upright pixels separately.
+    #[cfg(feature = "heic")]
+    pub(super) fn take_pair(&mut self, stored: &Raster, upright: &Raster) -> Result<(), Stop> {
+        self.take_views(stored, Some(upright.view()))
+    }
+
+    fn take_views(&mut self, raster: &Raster, upright: Option<View<'_>>) -> Result<(), Stop> {
+        if self.is_full() {
+            return Err(Stop::TooLarge(Reason::Frames));
+        }
+        if raster.width() < pdq::SIDE_MIN || raster.height() < pdq::SIDE_MIN {
+            return Err(Stop::TooSmall);
+        }
+        let canonical = raster.view();
+        let seen = upright.unwrap_or(canonical);
+        let mut views = vec![(Form::Canonical, canonical)];
+        if let Some(upright) = upright {
+            views.push((Form::Oriented, upright));
+        }
+        if let Some(trimmed) = seen.trimmed(self.limits.border_tolerance) {
+            views.push((Form::Trimmed, trimmed));
+        }
+        if raster.is_translucent() {
+            views.push((Form::OnWhite, seen.composited(255)));
+            views.push((Form::OnBlack, seen.composited(0)));
+        }
+        for (form, view) in views {
+            self.hash(form, &view)?;
+        }
+        self.frame += 1;
+        Ok(())
+    }
+
+    fn hash(&mut self, form: Form, view: &View<'_>) -> Result<(), Stop> {
+        let (width, height) = (view.width(), view.height());
+        if width < pdq::SIDE_MIN || height < pdq::SIDE_MIN {
+            // Only a trimmed form can come here: what is left between wide borders says nothing.
+            return Ok(());
+        }
+        self.pictures_left =
+            self.pictures_left.checked_sub(1).ok_or(Stop::TooLarge(Reason::Pictures))?;
+        let small = u64::from(width) * u64::from(height) < TURN_BELOW_PIXELS;
+        let hashed = if small { pdq::hash_turning(view) } else { pdq::hash(view) };
+        self.pictures.push(Picture {
+            form,
+            frame: self.frame,
+            width,
+            height,
+            quality: hashed.quality,
+            hashes: hashed.hashes,
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(width: u32, height: u32) -> Raster {
+        let rgb = (0..width * height)
+            .flat_map(|i| {
+                let (x, y) = (i % width, i / width);
+                let value = ((x * x / 7 + y * 5 + x * y / 9) % 251) as u8;
+                [value, value / 2, 255 - value]
+            })
+            .collect();
+        Raster::new(width, height, rgb).unwrap()
+    }
+
+    #[test]
+    fn each_form_is_made_only_where_it_differs() {
+        let limits = MediaLimits::default();
+        let mut forms = Forms::new(&limits, 100);
+        forms.take(&drawn(64, 48), 1).unwrap();
+        forms.take(&drawn(64, 48), 6).unwrap();
+        let alpha = vec![255; 64 * 48];
+        forms.take(&drawn(64, 48).with_alpha(alpha.clone()).unwrap(), 1).unwrap();
+        let mut hole = alpha;
+        hole[..64].fill(0);
+        forms.take(&drawn(64, 48).with_alpha(hole).unwrap(), 0).unwrap();
+        let made: Vec<_> =
+            forms.into_pictures().iter().map(|p| (p.frame, p.form, p.width, p.height)).collect();
+        assert_eq!(
+            made,
+            [
+                (0, Form::Canonical, 64, 48),
+                (1, Form::Canonical, 64, 48),
+                (1, Form::Oriented, 48, 64),
+                (2, Form::Canonical, 64, 48),
+                (3, Form::Canonical, 64, 48),
+                (3, Form::OnWhite, 64, 48),
+                (3, Form::OnBlack, 64, 48),
+            ]
+        );
+    }
+
+    #[test]
+    fn frames_and_pictures_end_at_their_limits_and_what_was_found_is_kept() {
+        let limits = MediaLimits { frames_max: 2, ..MediaLimits::default() };
+        let mut forms = Forms::new(&limits, 100);
+        for _ in 0..2 {
+            forms.take(&drawn(32, 32), 1).unwrap();
+        }
+        assert_eq!(forms.take(&drawn(32, 32), 1), Err(Stop::TooLarge(Reason::Frames)));
+        assert_eq!(forms.into_pictures().len(), 2);
+        let mut forms = Forms::new(&limits, 1);
+        assert_eq!(forms.take(&drawn(32, 32), 3), Err(Stop::TooLarge(Reason::Pictures)));
+        assert_eq!(forms.into_pictures().len(), 1);
+    }
+
+    #[test]
+    fn a_side_below_five_is_too_small() {
+        let limits = MediaLimits::default();
+        let mut forms = Forms::new(&limits, 100);
+        assert_eq!(forms.take(&drawn(4, 64), 1), Err(Stop::TooSmall));
+        assert_eq!(forms.take(&drawn(5, 5), 1), Ok(()));
+    }
+}

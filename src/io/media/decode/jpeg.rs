@@ -1,0 +1,111 @@
+//! JPEG, read strictly first; what only a lenient reading yields is hashed but not called complete.
+
+use super::super::reason::Reason;
+use super::complete;
+use super::forms::Forms;
+use super::{Room, Stop};
+use crate::core::raster::Raster;
+use image::metadata::Orientation;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// Coefficients of four components in a progressive file (2 bytes each), and four channels of output.
+const BYTES_PER_PIXEL: u64 = 12;
+/// More scans than any encoder writes; each scan of a hostile file costs a pass over all pixels.
+const SCANS_MAX: usize = 64;
+
+impl From<DecodeErrors> for Stop {
+    fn from(error: DecodeErrors) -> Self {
+        match error {
+            DecodeErrors::Unsupported(_) => Self::Unsupported(Reason::Codec),
+            DecodeErrors::LargeDimensions(_) => Self::TooLarge(Reason::Side),
+            DecodeErrors::ExhaustedData => Self::Corrupt(Reason::Truncated),
+            _ => Self::Corrupt(Reason::DecoderRefused),
+        }
+    }
+}
+
+pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
+    let walk = complete::jpeg(bytes);
+    let (outcome, strict) = match read(bytes, true, walk.adobe, room) {
+        Err(stop @ Stop::Corrupt(_)) => (read(bytes, false, walk.adobe, room), Some(stop)),
+        outcome => (outcome, None),
+    };
+    // Where even the lenient reading fails, the strict one tells better why.
+    let (raster, orientation) = outcome.map_err(|lenient| strict.unwrap_or(lenient))?;
+    forms.take(&raster, orientation)?;
+    match strict {
+        Some(stop) => Err(stop),
+        None if !walk.complete => Err(Stop::Corrupt(Reason::Truncated)),
+        None => Ok(()),
+    }
+}
+
+fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Raster, u8), Stop> {
+    let side = usize::try_from(room.limits.side_max).unwrap_or(usize::MAX);
+    let options = DecoderOptions::default()
+        .set_strict_mode(strict)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_max_scans(SCANS_MAX);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers()?;
+    let (width, height) = decoder.dimensions().ok_or(Stop::Corrupt(Reason::DecoderRefused))?;
+    let narrow = |length| u32::try_from(length).map_err(|_| Stop::TooLarge(Reason::Side));
+    let (width, height) = (narrow(width)?, narrow(height)?);
+    room.admit(width, height, BYTES_PER_PIXEL)?;
+    let stored = decoder.input_colorspace().ok_or(Stop::Corrupt(Reason::DecoderRefused))?;
+    let plain_inks = stored == ColorSpace::CMYK && !adobe;
+    let wanted = match stored {
+        ColorSpace::Luma => ColorSpace::Luma,
+        // The library takes inks to be inverted, as Adobe stores them.
+        ColorSpace::CMYK if plain_inks => ColorSpace::CMYK,
+        _ => ColorSpace::RGB,
+    };
+    decoder.set_options(
+        options.jpeg_set_out_colorspace(wanted).set_max_width(side).set_max_height(side),
+    );
+    let orientation = decoder
+        .exif()
+        .and_then(|exif| Orientation::from_exif_chunk(exif))
+        .map_or(1, Orientation::to_exif);
+    let mut values = decoder.decode()?;
+    let raster = match wanted {
+        ColorSpace::Luma => Raster::grey(width, height, values)?,
+        ColorSpace::CMYK => {
+            inks_to_light(&mut values);
+            Raster::new(width, height, values)?
+        }
+        _ => Raster::new(width, height, values)?,
+    };
+    Ok((raster, orientation))
+}
+
+/// Cyan, magenta, yellow, black (0 no ink, 255 full) to red, green, blue, in place.
+fn inks_to_light(values: &mut Vec<u8>) {
+    let pixels = values.len() / 4;
+    for pixel in 0..pixels {
+        let black = 255 - u16::from(values[pixel * 4 + 3]);
+        for ink in 0..3 {
+            let light = 255 - u16::from(values[pixel * 4 + ink]);
+            // At most 255: both factors are.
+            values[pixel * 3 + ink] = ((light * black + 127) / 255) as u8;
+        }
+    }
+    values.truncate(pixels * 3);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_ink_is_white_and_black_ink_is_black() {
+        let mut values = vec![0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 10, 20, 30, 128];
+        inks_to_light(&mut values);
+        assert_eq!(values, [255, 255, 255, 0, 0, 0, 0, 255, 255, 122, 117, 112]);
+    }
+}

@@ -1,0 +1,144 @@
+//! Archives within archives, and limits of what they expand to.
+
+use super::*;
+use std::io::Write as _;
+use zip::write::SimpleFileOptions;
+
+const GIF: &[u8] = b"GIF87a\x01\0\x01\0\0\0\0";
+
+fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
+        writer.write_all(bytes).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+fn states(parts: &[Part]) -> Vec<(&str, Format, CheckState, CheckState, &str)> {
+    parts
+        .iter()
+        .map(|p| (p.place.as_str(), p.format, p.exact, p.image, p.reason.as_str()))
+        .collect()
+}
+
+#[test]
+fn entries_of_archives_in_archives_have_places_and_digests() {
+    let inner = zipped(&[("a", b"text one"), ("b", GIF)]);
+    let outer = zipped(&[("x", b"text two"), ("inner.zip", &inner), ("empty", b"")]);
+    let parts = examine(&outer, &MediaLimits::default());
+    use CheckState::{Checked, Corrupt, NotApplicable, TooSmall, UnsupportedFormat};
+    assert_eq!(
+        states(&parts),
+        [
+            ("", Format::Zip, NotApplicable, NotApplicable, ""),
+            ("0", Format::Unknown, Checked, UnsupportedFormat, "no decoder for the format"),
+            ("1", Format::Zip, Checked, NotApplicable, ""),
+            ("1/0", Format::Unknown, Checked, UnsupportedFormat, "no decoder for the format"),
+            ("1/1", Format::Gif, Checked, Corrupt, "decoder refused the data"),
+            ("2", Format::Unknown, Checked, TooSmall, "no bytes"),
+        ]
+    );
+    assert_eq!(parts[1].digests, Some(digests(b"text two")));
+    assert_eq!(parts[2].digests, Some(digests(&inner)));
+}
+
+#[test]
+fn an_archive_below_the_depth_limit_is_told_unexpanded() {
+    let mut bytes = zipped(&[("text", b"x")]);
+    for _ in 0..4 {
+        bytes = zipped(&[("inner.zip", &bytes)]);
+    }
+    let parts = examine(&bytes, &MediaLimits::default());
+    let last = parts.last().unwrap();
+    assert_eq!(last.place, "0/0/0");
+    assert_eq!((last.image, last.video), (CheckState::NotExpanded, CheckState::NotExpanded));
+    assert_eq!(last.reason, Reason::Depth.text());
+}
+
+#[test]
+fn expansion_ends_at_its_limit_and_says_so() {
+    let limits = MediaLimits { expanded_bytes_max: 1000, ..MediaLimits::default() };
+    let bytes = zipped(&[("a", &[0; 600]), ("b", &[0; 600]), ("c", &[0; 600])]);
+    let parts = examine(&bytes, &limits);
+    assert_eq!(parts.len(), 3, "the third entry is not tried");
+    assert_eq!(parts[0].image, CheckState::NotExpanded);
+    assert_eq!(parts[0].reason, Reason::Expansion.text());
+    assert_eq!(parts[1].exact, CheckState::Checked);
+    assert_eq!((parts[2].exact, parts[2].digests), (CheckState::NotExpanded, None));
+    // A hundred megabytes of zeros in a hundred kilobytes: by ratio.
+    let bytes = zipped(&[("a", &vec![0; 100 << 20])]);
+    let parts = examine(&bytes, &MediaLimits::default());
+    assert_eq!(parts[0].reason, Reason::Expansion.text());
+}
+
+#[test]
+fn entries_end_at_their_limit_and_the_archive_says_so() {
+    let names: Vec<_> = (0..12).map(|i| i.to_string()).collect();
+    let entries: Vec<_> = names.iter().map(|n| (n.as_str(), &b"x"[..])).collect();
+    let limits = MediaLimits { entries_max: 10, ..MediaLimits::default() };
+    let parts = examine(&zipped(&entries), &limits);
+    assert_eq!(parts.len(), 11);
+    assert_eq!(
+        (parts[0].image, parts[0].reason.as_str()),
+        (CheckState::NotExpanded, Reason::Entries.text())
+    );
+}
+
+#[test]
+fn a_tar_is_walked_and_a_cut_tar_is_not_whole() {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in [("a", &b"first"[..]), ("b", &[7; 2000])] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        builder.append_data(&mut header, name, bytes).unwrap();
+    }
+    let bytes = builder.into_inner().unwrap();
+    let parts = examine(&bytes, &MediaLimits::default());
+    assert_eq!(parts.iter().map(|p| p.place.as_str()).collect::<Vec<_>>(), ["", "0", "1"]);
+    assert_eq!(parts[0].image, CheckState::NotApplicable);
+    assert_eq!(parts[2].digests, Some(digests(&[7; 2000])));
+    let parts = examine(&bytes[..1600], &MediaLimits::default());
+    let whole = parts
+        .iter()
+        .all(|p| p.image == CheckState::NotApplicable || p.exact == CheckState::Checked);
+    assert!(!whole, "{:?}", states(&parts));
+}
+
+#[test]
+fn a_cut_zip_is_corrupt() {
+    let bytes = zipped(&[("a", b"some text that is stored"), ("b", GIF)]);
+    for cut in 4..bytes.len() {
+        let parts = examine(&bytes[..cut], &MediaLimits::default());
+        assert_eq!(parts[0].image, CheckState::Corrupt, "{cut}");
+    }
+}
+
+#[test]
+fn an_encrypted_entry_leaves_the_archive_unexpanded_but_the_others_examined() {
+    let mut bytes = zipped(&[("a", b"secret"), ("b", b"open")]);
+    // The flag of encryption in both headers of the first entry.
+    bytes[6] |= 1;
+    let central = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    bytes[central + 8] |= 1;
+    let parts = examine(&bytes, &MediaLimits::default());
+    assert_eq!(parts[0].image, CheckState::NotExpanded);
+    assert_eq!(parts[0].reason, Reason::EncryptedEntries.text());
+    assert_eq!((parts[1].exact, parts[1].image), (CheckState::Encrypted, CheckState::Encrypted));
+    assert_eq!(parts[2].digests, Some(digests(b"open")));
+}
+
+#[test]
+fn an_unknown_method_leaves_the_archive_unexpanded() {
+    let mut bytes = zipped(&[("a", b"text")]);
+    bytes[8] = 12;
+    let central = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    bytes[central + 10] = 12;
+    let parts = examine(&bytes, &MediaLimits::default());
+    assert_eq!(
+        (parts[0].image, parts[1].image),
+        (CheckState::NotExpanded, CheckState::NotExpanded)
+    );
+    assert_eq!(parts[1].reason, Reason::Method.text());
+}

@@ -1,0 +1,124 @@
+//! Entries of zip and tar archives, one after another, each within a limit of bytes.
+
+use super::reason::Reason;
+use crate::core::media::Format;
+use std::io::{Cursor, Read};
+use tar::EntryType;
+use zip::{CompressionMethod, ZipArchive};
+
+/// Why an archive was not walked to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is not what its format promises.
+    Damaged,
+    /// The library panicked.
+    Panicked,
+    /// A limit, or something that is not opened here.
+    Beyond(Reason),
+}
+
+/// Why the bytes of an entry were not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// More than the limit.
+    TooLong,
+    /// They end early, or do not have their checksum.
+    Damaged,
+}
+
+/// One entry.
+pub(super) enum Entry<'a> {
+    /// Has no bytes of its own: a folder, a link.
+    Folder,
+    /// Cannot be opened without a password.
+    Encrypted,
+    /// Packed by a method that is not unpacked here.
+    OtherMethod,
+    /// Its headers contradict each other.
+    Damaged,
+    /// Gives its bytes, when they are not more than the limit.
+    Bytes(&'a mut dyn FnMut(u64) -> Result<Vec<u8>, Unread>),
+}
+
+/// Takes the number of an entry, from 0, and the entry; an error ends the walk.
+pub(super) type Visit<'a> = dyn FnMut(usize, Entry<'_>) -> Result<(), End> + 'a;
+
+/// Walks an archive in the order in which its entries stand.
+pub(super) fn entries(format: Format, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
+    match format {
+        Format::Zip => zip_entries(bytes, visit),
+        _ => tar_entries(bytes, visit),
+    }
+}
+
+/// All of a reader, when it has `len` bytes at most `limit` (an unknown `len` is not compared).
+fn read(reader: impl Read, len: Option<u64>, limit: u64) -> Result<Vec<u8>, Unread> {
+    if len.is_some_and(|len| len > limit) {
+        return Err(Unread::TooLong);
+    }
+    let mut bytes = Vec::new();
+    reader.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|_| Unread::Damaged)?;
+    let read = bytes.len() as u64;
+    if read > limit {
+        Err(Unread::TooLong)
+    } else if len.is_some_and(|len| len != read) {
+        Err(Unread::Damaged)
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn zip_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| End::Damaged)?;
+    for number in 0..archive.len() {
+        let Ok(raw) = archive.by_index_raw(number) else {
+            visit(number, Entry::Damaged)?;
+            continue;
+        };
+        let (folder, encrypted, method) = (raw.is_dir(), raw.encrypted(), raw.compression());
+        // A folder by its name that has bytes nevertheless is opened like a file.
+        let empty = raw.size() == 0 && raw.compressed_size() == 0;
+        drop(raw);
+        if folder && empty {
+            visit(number, Entry::Folder)?;
+        } else if encrypted {
+            visit(number, Entry::Encrypted)?;
+        } else if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+            visit(number, Entry::OtherMethod)?;
+        } else {
+            let mut bytes = |limit| {
+                let entry = archive.by_index(number).map_err(|_| Unread::Damaged)?;
+                // The declared size is not believed; the checksum is, and the library compares it.
+                read(entry, None, limit)
+            };
+            visit(number, Entry::Bytes(&mut bytes))?;
+        }
+    }
+    Ok(())
+}
+
+fn tar_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
+    let mut archive = tar::Archive::new(Cursor::new(bytes));
+    let entries = archive.entries().map_err(|_| End::Damaged)?;
+    for (number, entry) in entries.enumerate() {
+        let mut entry = entry.map_err(|_| End::Damaged)?;
+        let size = entry.size();
+        let kind = entry.header().entry_type();
+        let linked = matches!(
+            kind,
+            EntryType::Directory
+                | EntryType::Symlink
+                | EntryType::Link
+                | EntryType::Char
+                | EntryType::Block
+                | EntryType::Fifo
+        );
+        if linked && size == 0 {
+            visit(number, Entry::Folder)?;
+        } else {
+            let mut bytes = |limit| read(&mut entry, Some(size), limit);
+            visit(number, Entry::Bytes(&mut bytes))?;
+        }
+    }
+    Ok(())
+}

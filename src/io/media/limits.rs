@@ -1,0 +1,53 @@
+//! How much of an item is examined before the answer is that it is too large.
+
+use std::time::Duration;
+
+/// Limits of one item; what lies beyond is `TOO_LARGE` or `NOT_EXPANDED`, never silently left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaLimits {
+    /// Pixels of one picture or frame.
+    pub pixels_max: u64,
+    /// Pixels of the longer side of a picture.
+    pub side_max: u32,
+    /// Frames of an animation, or pages of a picture file.
+    pub frames_max: u32,
+    /// Pixels a compressed byte may stand for, in pictures above 16 million pixels.
+    pub pixels_per_byte_max: u64,
+    /// Entries of an archive, those of archives inside included.
+    pub entries_max: u32,
+    /// How deep an archive inside an archive is opened; 1 opens only the outermost.
+    pub depth_max: u32,
+    /// Bytes that all entries together may expand to.
+    pub expanded_bytes_max: u64,
+    /// How many times as long as its archive the expanded whole may be, beyond the first 16 MiB.
+    pub expansion_ratio_max: u64,
+    /// Hashed forms of pictures in the whole item.
+    pub pictures_max: u32,
+    /// How far from the border's colour a channel may be and still count as border, 0 to 255.
+    pub border_tolerance: u8,
+    /// Address space of a worker, in bytes. A picture that could need more is told from its header to be too large:
+    /// the default lets still pictures of 100 million pixels of eight bits through, about 95 million of sixteen bits
+    /// with transparency or of frames of an animation, 80 million of AVIF and HEIC, 30 million of JPEG XL.
+    pub memory_bytes_max: u64,
+    /// Time for one item, from being handed to a worker.
+    pub item_time_max: Duration,
+}
+
+impl Default for MediaLimits {
+    fn default() -> Self {
+        Self {
+            pixels_max: 100_000_000,
+            side_max: 16_384,
+            frames_max: 500,
+            pixels_per_byte_max: 10_000,
+            entries_max: 1_000,
+            depth_max: 3,
+            expanded_bytes_max: 256 << 20,
+            expansion_ratio_max: 200,
+            pictures_max: 10_000,
+            border_tolerance: 8,
+            memory_bytes_max: 2 << 30,
+            item_time_max: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Worker processes that are hired, asked, killed when late, and replaced.
+
+mod hired;
+
+use super::blob::SealedBlob;
+use super::examine::without_looking;
+use super::limits::MediaLimits;
+use super::reason::Reason;
+use crate::core::media::{Examined, Format, Part, sniff};
+use crate::core::verdict::CheckState;
+use crate::io::jail::{JailMode, Reached};
+use hired::{Hired, NotHired};
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
+
+/// Settings of the examination of media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaSettings {
+    /// Worker processes, each examining one item at a time; at least 1.
+    pub workers: usize,
+    /// Items that may wait for a worker; one more is answered `SHED` at once.
+    pub waiting_max: usize,
+    /// Items after which a worker is replaced by a fresh one.
+    pub recycle_after: u32,
+    /// What to do when the kernel cannot build the whole jail.
+    pub jail: JailMode,
+    /// Limits of one item.
+    pub limits: MediaLimits,
+}
+
+impl Default for MediaSettings {
+    fn default() -> Self {
+        Self {
+            workers: std::thread::available_parallelism().map_or(2, usize::from),
+            waiting_max: 256,
+            recycle_after: 1_000,
+            jail: JailMode::Required,
+            limits: MediaLimits::default(),
+        }
+    }
+}
+
+/// How the examination of media stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExaminerStatus {
+    /// The last worker that was hired entered its jail.
+    pub ready: bool,
+    /// Why not, in a few fixed words; empty when ready.
+    pub why_not: String,
+    /// Which walls stand around the last worker that was hired.
+    pub walls: Option<Reached>,
+    /// Worker processes that live now.
+    pub workers_alive: usize,
+    /// Worker processes that there may be.
+    pub workers_max: usize,
+    /// Workers lost to a crash, a malformed answer or the clock since the start.
+    pub restarts: u64,
+}
+
+/// Examines items in jailed worker processes; clones share the workers.
+#[derive(Clone)]
+pub struct Examiner {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    program: PathBuf,
+    settings: MediaSettings,
+    /// One permit for each worker that may be busy.
+    desks: Semaphore,
+    idle: Mutex<Vec<Hired>>,
+    waiting: AtomicUsize,
+    alive: Arc<AtomicUsize>,
+    restarts: AtomicU64,
+    last_hire: Mutex<Option<Result<Reached, String>>>,
+}
+
+/// Counts an item that waits for a worker, for as long as it does.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(count: &'a AtomicUsize, max: usize) -> Option<Self> {
+        let waiting = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < max).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Examiner {
+    /// Makes an examiner whose workers are `program worker`, and begins to hire them; must be called within a runtime.
+    ///
+    /// `program` is this program: `std::env::current_exe()`.
+    #[must_use]
+    pub fn start(program: PathBuf, settings: MediaSettings) -> Self {
+        let workers = settings.workers.max(1);
+        let shared = Arc::new(Shared {
+            program,
+            settings: MediaSettings { workers, ..settings },
+            desks: Semaphore::new(workers),
+            idle: Mutex::new(Vec::new()),
+            waiting: AtomicUsize::new(0),
+            alive: Arc::new(AtomicUsize::new(0)),
+            restarts: AtomicU64::new(0),
+            last_hire: Mutex::new(None),
+        });
+        let early = Arc::clone(&shared);
+        tokio::spawn(async move {
+            for _ in 0..workers {
+                // Who is busy at once with an item hires for itself.
+                let Ok(_desk) = early.desks.acquire().await else { return };
+                if early.alive.load(Ordering::Relaxed) < workers
+                    && let Ok(worker) = early.hire().await
+                {
+                    early.idle.lock().push(worker);
+                }
+            }
+        });
+        Self { shared }
+    }
+
+    /// Examines an item until `deadline` at the latest. Never fails: what could not be done is a state of the parts.
+    ///
+    /// The digests of the whole are always there. Dropping the future kills the worker that was busy with the item.
+    pub async fn examine(&self, blob: SealedBlob, deadline: Instant) -> Examined {
+        let format = sniff(blob.head());
+        let parts = if let Some((image, video, reason)) = without_looking(format, blob.len()) {
+            whole(format, image, video, reason)
+        } else {
+            match self.shared.ask(&blob, format, deadline).await {
+                Ok(parts) => parts,
+                Err((state, reason)) => whole(format, state, state_of_video(format, state), reason),
+            }
+        };
+        let mut examined = Examined { parts };
+        if let Some(first) = examined.parts.first_mut() {
+            first.digests = Some(*blob.digests());
+            first.exact = CheckState::Checked;
+        }
+        examined
+    }
+
+    /// How it stands, for health and metrics.
+    #[must_use]
+    pub fn status(&self) -> ExaminerStatus {
+        let last = self.shared.last_hire.lock().clone();
+        let (walls, why_not) = match last {
+            None => (None, "no worker was started yet".to_owned()),
+            Some(Ok(walls)) => (Some(walls), String::new()),
+            Some(Err(why)) => (None, why),
+        };
+        ExaminerStatus {
+            ready: walls.is_some(),
+            why_not,
+            walls,
+            workers_alive: self.shared.alive.load(Ordering::Relaxed),
+            workers_max: self.shared.settings.workers,
+            restarts: self.shared.restarts.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// A picture has no video to miss; what is in an archive that was not seen may be either.
+fn state_of_video(format: Format, state: CheckState) -> CheckState {
+    match format {
+        Format::Zip | Format::Tar => state,
+        _ => CheckState::NotApplicable,
+    }
+}
+
+fn whole(format: Format, image: CheckState, video: CheckState, reason: Reason) -> Vec<Part> {
+    vec![Part {
+        place: String::new(),
+        format,
+        digests: None,
+        pictures: Vec::new(),
+        exact: CheckState::Checked,
+        image,
+        video,
+        reason: reason.text().to_owned(),
+    }]
+}
+
+impl Shared {
+    /// Has a worker examine the item; twice, when the first one dies of it.
+    async fn ask(
+        &self,
+        blob: &SealedBlob,
+        format: Format,
+        deadline: Instant,
+    ) -> Result<Vec<Part>, (CheckState, Reason)> {
+        let late = (CheckState::Deadline, Reason::OutOfTime);
+        let end = tokio::time::Instant::from_std(deadline);
+        let _desk = match self.desks.try_acquire() {
+            Ok(desk) => desk,
+            Err(_) => {
+                let _waiting = Waiting::enter(&self.waiting, self.settings.waiting_max)
+                    .ok_or((CheckState::Shed, Reason::Queue))?;
+                let desk = timeout_at(end, self.desks.acquire()).await.map_err(|_| late)?;
+                // The semaphore is never closed; were it, there would be no worker.
+                desk.map_err(|_| (CheckState::SourceUnavailable, Reason::NoWorker))?
+            }
+        };
+        for _ in 0..2 {
+            let mut worker = match timeout_at(end, self.worker()).await {
+                Err(_) => return Err(late),
+                Ok(Err(why)) => return Err((CheckState::SourceUnavailable, why.reason())),
+                Ok(Ok(worker)) => worker,
+            };
+            let item_end =
+                end.min(tokio::time::Instant::now() + self.settings.limits.item_time_max);
+            match timeout_at(item_end, worker.ask(blob, &self.settings.limits)).await {
+                Ok(Ok(parts)) if parts.first().is_some_and(|whole| whole.format == format) => {
+                    if worker.stays() {
+                        self.idle.lock().push(worker);
+                    }
+                    return Ok(parts);
+                }
+                // Dead, or it says what no honest worker says: dropping kills it.
+                Ok(_) => self.lost(),
+                Err(_) => {
+                    self.lost();
+                    return Err(late);
+                }
+            }
+        }
+        Err((CheckState::Corrupt, Reason::DecoderCrashed))
+    }
+
+    fn lost(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An idle worker that still lives, or a new one.
+    async fn worker(&self) -> Result<Hired, NotHired> {
+        loop {
+            let idle = self.idle.lock().pop();
+            let Some(mut worker) = idle else { return self.hire().await };
+            if worker.lives() {
+                return Ok(worker);
+            }
+            self.lost();
+        }
+    }
+
+    async fn hire(&self) -> Result<Hired, NotHired> {
+        let hired = Hired::new(&self.program, &self.settings, &self.alive).await;
+        *self.last_hire.lock() = Some(match &hired {
+            Ok(worker) => Ok(worker.walls()),
+            Err(why) => Err(why.to_string()),
+        });
+        hired
+    }
+}

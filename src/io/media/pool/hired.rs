@@ -1,0 +1,183 @@
+//! One worker process and the socket to it; dropping it kills the process.
+
+use super::super::blob::SealedBlob;
+use super::super::limits::MediaLimits;
+use super::super::reason::Reason;
+use super::super::wire::{ANSWER_BYTES_MAX, Answer, Hello, Nonsense, Order, Setup, framed};
+use super::MediaSettings;
+use crate::core::media::Part;
+use crate::io::jail::{Reached, Refused};
+use prost::Message;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Time a new process has to enter its jail and say so.
+const HIRE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest first message of a worker, in bytes.
+const HELLO_BYTES_MAX: u32 = 256;
+
+/// Why there is no worker.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotHired {
+    /// The program could not be started.
+    #[error("worker process cannot be started")]
+    Start(#[source] io::Error),
+    /// It ended, or said nothing for too long, before it was ready.
+    #[error("worker process ended before it was ready")]
+    Silent,
+    /// A required wall of the jail is missing on this machine.
+    #[error("jail incomplete: {0}")]
+    Jail(Refused),
+}
+
+impl NotHired {
+    pub(super) const fn reason(&self) -> Reason {
+        match self {
+            Self::Start(_) | Self::Silent => Reason::NoWorker,
+            Self::Jail(_) => Reason::JailIncomplete,
+        }
+    }
+}
+
+/// Why a worker gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// It died, or hung up.
+    #[error("worker process is gone")]
+    Gone(#[from] io::Error),
+    /// What it said cannot be an answer.
+    #[error(transparent)]
+    Nonsense(#[from] Nonsense),
+}
+
+/// Counts a living worker, for as long as it is held.
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A worker that is ready for an item.
+pub(super) struct Hired {
+    socket: UnixStream,
+    child: Child,
+    walls: Reached,
+    items_left: u32,
+    _alive: Alive,
+}
+
+impl Hired {
+    /// Starts the process and waits until it has locked itself in.
+    pub(super) async fn new(
+        program: &Path,
+        settings: &MediaSettings,
+        alive: &Arc<AtomicUsize>,
+    ) -> Result<Self, NotHired> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(NotHired::Start)?;
+        ours.set_nonblocking(true).map_err(NotHired::Start)?;
+        let mut socket = UnixStream::from_std(ours).map_err(NotHired::Start)?;
+        let child = Command::new(program)
+            .arg("worker")
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // A key pressed in the service's terminal is not for its workers.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(NotHired::Start)?;
+        let alive = Alive::new(alive);
+        let item_seconds = settings.limits.item_time_max.as_secs().saturating_add(1);
+        let processor_seconds = item_seconds.saturating_mul(settings.recycle_after.into());
+        let setup = Setup::new(&settings.limits, settings.jail, processor_seconds);
+        let greeting = timeout(HIRE_TIME_MAX, async {
+            socket.write_all(&framed(&setup)).await?;
+            receive::<Hello>(&mut socket, HELLO_BYTES_MAX).await
+        });
+        let hello = greeting.await.map_err(|_| NotHired::Silent)?.map_err(|_| NotHired::Silent)?;
+        let entered = hello.read().map_err(|_| NotHired::Silent)?;
+        let walls = entered.map_err(NotHired::Jail)?;
+        Ok(Self { socket, child, walls, items_left: settings.recycle_after, _alive: alive })
+    }
+
+    /// Which walls of its jail stand.
+    pub(super) const fn walls(&self) -> Reached {
+        self.walls
+    }
+
+    /// Whether the process is still there.
+    pub(super) fn lives(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Whether it may be given another item.
+    pub(super) const fn stays(&self) -> bool {
+        self.items_left > 0
+    }
+
+    /// Hands it an item and reads what it found. After an error, or when cancelled, it is to be dropped.
+    pub(super) async fn ask(
+        &mut self,
+        blob: &SealedBlob,
+        limits: &MediaLimits,
+    ) -> Result<Vec<Part>, NoAnswer> {
+        self.items_left = self.items_left.saturating_sub(1);
+        let order = framed(&Order { len: blob.len() });
+        let sent = self
+            .socket
+            .async_io(Interest::WRITABLE, || send_with(self.socket.as_fd(), &order, blob.file()))
+            .await?;
+        // The file went with the first byte; the rest of these few bytes may follow alone.
+        self.socket.write_all(&order[sent..]).await?;
+        let answer: Answer = receive(&mut self.socket, ANSWER_BYTES_MAX).await?;
+        Ok(answer.read(limits)?)
+    }
+}
+
+fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], file: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    let files = [file];
+    if !beside.push(SendAncillaryMessage::ScmRights(&files)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let flags = SendFlags::NOSIGNAL;
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut beside, flags)?)
+}
+
+/// Reads one message, never more than `bytes_max` for it.
+async fn receive<M: Message + Default>(socket: &mut UnixStream, bytes_max: u32) -> io::Result<M> {
+    let len = socket.read_u32_le().await?;
+    if len > bytes_max {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut bytes = Vec::new();
+    // Grows with what arrives, so that a length alone reserves nothing.
+    let read = socket.take(len.into()).read_to_end(&mut bytes).await?;
+    if read as u64 != u64::from(len) {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(M::decode(bytes.as_slice())?)
+}
