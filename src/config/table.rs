@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+type Set = Box<dyn Fn(&mut Settings, &str) -> Result<(), String>>;
+type Show = Box<dyn Fn(&Settings) -> String>;
+
 /// One setting, as it is read, shown and documented.
 pub struct Row {
     /// Its name in the file and in `--set`, as `limits.connections`.
@@ -13,8 +16,8 @@ pub struct Row {
     pub doc: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
-    pub(super) set: Box<dyn Fn(&mut Settings, &str) -> Result<(), String>>,
-    pub(super) show: Box<dyn Fn(&Settings) -> String>,
+    pub(super) set: Set,
+    pub(super) show: Show,
 }
 
 impl Row {

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use std::future::Future as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -230,7 +231,12 @@ impl Body for ResponseBody {
         {
             return Poll::Ready(Some(Ok(this.end_with(exceeded()))));
         }
-        match Pin::new(inner).poll_frame(cx) {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
+        let Ok(polled) = polled else {
+            let refusal = Refusal::new(Reason::Internal, "the service failed to answer");
+            return Poll::Ready(Some(Ok(this.end_with(refusal))));
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let frame = match frame.into_trailers() {
                     Ok(mut trailers) => {

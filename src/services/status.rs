@@ -120,7 +120,11 @@ impl Reason {
 /// The message and all texts in it are for developers of clients: they hold no content, digest,
 /// term or key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Refusal(Box<Parts>);
+
+/// Kept apart so that a result that may be a refusal stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     reason: Reason,
     message: String,
     fields: Vec<(String, String)>,
@@ -134,7 +138,7 @@ impl Refusal {
     /// A refusal for `reason`, explained by `message` (lower case, no full stop).
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             reason,
             message: message.into(),
             fields: Vec::new(),
@@ -142,7 +146,7 @@ impl Refusal {
             preconditions: Vec::new(),
             retry_after: reason.default_retry(),
             metadata: Vec::new(),
-        }
+        }))
     }
 
     /// A refusal that names every bad field by path, as `("signals[3].value", "must not be empty")`.
@@ -152,7 +156,9 @@ impl Refusal {
             [(path, problem)] => format!("{path} {problem}"),
             several => format!("{} fields are wrong", several.len()),
         };
-        Self { fields, ..Self::new(Reason::FieldInvalid, message) }
+        let mut refusal = Self::new(Reason::FieldInvalid, message);
+        refusal.0.fields = fields;
+        refusal
     }
 
     /// A refusal for the thing `name` of type `kind`, as `("bank", "known-images")`.
@@ -165,7 +171,9 @@ impl Refusal {
             Reason::EtagMismatch => format!("{kind} was changed since it was read"),
             _ => format!("{kind} cannot be used for this"),
         };
-        Self { resource: Some((kind, name)), ..Self::new(reason, message) }
+        let mut refusal = Self::new(reason, message);
+        refusal.0.resource = Some((kind, name));
+        refusal
     }
 
     /// Adds what must be true first: its type (`"LEGAL_BASIS"`), subject and description.
@@ -176,49 +184,50 @@ impl Refusal {
         subject: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        self.preconditions.push((kind, subject.into(), description.into()));
+        self.0.preconditions.push((kind, subject.into(), description.into()));
         self
     }
 
     /// Changes after how long the same call may succeed.
     #[must_use]
-    pub const fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
         self
     }
 
     /// Adds a pair to `ErrorInfo.metadata`: a limit's name or size, never anything a caller sent.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.metadata.push((key, value.to_string()));
+        self.0.metadata.push((key, value.to_string()));
         self
     }
 
     /// Why the call is refused.
     #[must_use]
-    pub const fn reason(&self) -> Reason {
-        self.reason
+    pub fn reason(&self) -> Reason {
+        self.0.reason
     }
 
     fn details(&self) -> ErrorDetails {
         let pairs: HashMap<String, String> =
-            self.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        let mut details = ErrorDetails::with_error_info(self.reason.as_str(), DOMAIN, pairs);
-        if !self.fields.is_empty() {
+            self.0.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut details = ErrorDetails::with_error_info(self.0.reason.as_str(), DOMAIN, pairs);
+        if !self.0.fields.is_empty() {
             let fields: Vec<FieldViolation> = self
+                .0
                 .fields
                 .iter()
                 .map(|(path, problem)| FieldViolation::new(path.clone(), problem.clone()))
                 .collect();
             details.set_bad_request(fields);
         }
-        if let Some((kind, name)) = &self.resource {
-            details.set_resource_info(*kind, name.clone(), "", self.message.clone());
+        if let Some((kind, name)) = &self.0.resource {
+            details.set_resource_info(*kind, name.clone(), "", self.0.message.clone());
         }
-        for (kind, subject, description) in &self.preconditions {
+        for (kind, subject, description) in &self.0.preconditions {
             details.add_precondition_failure_violation(*kind, subject, description);
         }
-        if let Some(delay) = self.retry_after {
+        if let Some(delay) = self.0.retry_after {
             details.set_retry_info(Some(delay));
         }
         details
@@ -228,11 +237,11 @@ impl Refusal {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut status = Self::with_error_details(
-            refusal.reason.code(),
-            refusal.message.clone(),
+            refusal.0.reason.code(),
+            refusal.0.message.clone(),
             refusal.details(),
         );
-        if let Some(delay) = refusal.retry_after {
+        if let Some(delay) = refusal.0.retry_after {
             let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             status.metadata_mut().insert(PUSHBACK, MetadataValue::from(millis));
         }

@@ -3,3 +3,7 @@
 mod house;
 mod transport;
 mod abuse;
+#[cfg(feature = "grpc-web")]
+mod web;
+#[cfg(feature = "otlp")]
+mod traces;

@@ -224,6 +224,10 @@ async fn a_method_that_panics_takes_nobody_with_it() {
     });
     let status = unary(&channel, UNARY, order("panic")).await.expect_err("panicked");
     check(&status, Code::Internal, "INTERNAL");
+    let mut answers = stream(&channel, tokio_stream::iter([Order { service: "panic".to_owned() }]))
+        .await
+        .expect("begun");
+    check(&answers.message().await.expect_err("panicked"), Code::Internal, "INTERNAL");
     beside.await.expect("no panic").expect("answered");
 }
 
