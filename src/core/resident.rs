@@ -1,23 +1,103 @@
 //! What a process keeps in memory to answer from: tenants, credentials, surfaces, banks and their index.
 
+use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::event::Event;
+use crate::core::id::{CredentialId, SurfaceId, TenantId};
+use crate::core::matcher::Matcher;
+use crate::core::policy::Surface;
+use std::collections::{BTreeMap, HashMap};
 
-/// The memory of a process: a fold of events.
+/// What is kept of one scope.
+#[derive(Debug, Default)]
+pub struct Holding {
+    /// Its surfaces, revoked ones included.
+    pub surfaces: BTreeMap<SurfaceId, Surface>,
+    /// Its banks.
+    pub matcher: Matcher,
+}
+
+/// The memory of a process: a fold of events. The same events in the same order give the same memory.
 #[derive(Debug, Default)]
 pub struct Resident {
     applied: u64,
+    tenants: HashMap<TenantId, Tenant>,
+    credentials: HashMap<CredentialId, Credential>,
+    certificates: HashMap<[u8; 32], CredentialId>,
+    holdings: HashMap<Scope, Holding>,
 }
 
 impl Resident {
-    /// Takes the event with journal number `number` into account. Numbers rise by one.
+    /// Takes the event with journal number `number` into account. Events come in the order of their numbers.
     pub fn apply(&mut self, number: u64, event: &Event) {
-        let _ = event;
-        self.applied = number;
+        match event {
+            Event::TenantPut { tenant } => {
+                self.tenants.insert(tenant.id.clone(), tenant.clone());
+            }
+            Event::CredentialPut { credential } => self.put_credential(credential),
+            Event::SurfacePut { scope, surface } => {
+                self.holding(scope).surfaces.insert(surface.id.clone(), surface.clone());
+            }
+            Event::BankPut { scope, bank } => self.holding(scope).matcher.put_bank(number, bank),
+            Event::BankDeleted { scope, bank, .. } => self.holding(scope).matcher.delete_bank(bank),
+            Event::EntriesPut { scope, bank, entries, at } => {
+                self.holding(scope).matcher.put_entries(number, *at, bank, entries);
+            }
+            Event::VerdictGiven { .. }
+            | Event::OutcomeRecorded { .. }
+            | Event::Counted { .. }
+            | Event::CountsLost { .. } => {}
+        }
+        self.applied = self.applied.max(number);
     }
 
-    /// Journal number up to which it is in step.
+    fn holding(&mut self, scope: &Scope) -> &mut Holding {
+        self.holdings.entry(scope.clone()).or_default()
+    }
+
+    fn put_credential(&mut self, credential: &Credential) {
+        if let Some(before) = self.credentials.get(&credential.id)
+            && let Proof::Certificate(digest) = before.proof
+        {
+            self.certificates.remove(&digest);
+        }
+        if let Proof::Certificate(digest) = credential.proof {
+            self.certificates.insert(digest, credential.id.clone());
+        }
+        self.credentials.insert(credential.id.clone(), credential.clone());
+    }
+
+    /// Journal number up to which the memory is in step.
     #[must_use]
     pub const fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// Says that the memory is in step up to `number`, where the events before it changed nothing that is kept here.
+    pub fn in_step(&mut self, number: u64) {
+        self.applied = self.applied.max(number);
+    }
+
+    /// A tenant.
+    #[must_use]
+    pub fn tenant(&self, id: &TenantId) -> Option<&Tenant> {
+        self.tenants.get(id)
+    }
+
+    /// A credential.
+    #[must_use]
+    pub fn credential(&self, id: &CredentialId) -> Option<&Credential> {
+        self.credentials.get(id)
+    }
+
+    /// The credential that a client certificate proves, by the SHA-256 of its DER form.
+    #[must_use]
+    pub fn credential_by_certificate(&self, digest: &[u8; 32]) -> Option<&Credential> {
+        self.credentials.get(self.certificates.get(digest)?)
+    }
+
+    /// What is kept of a scope; nothing where nothing was ever put.
+    #[must_use]
+    pub fn of(&self, scope: &Scope) -> Option<&Holding> {
+        self.holdings.get(scope)
     }
 }

@@ -180,7 +180,7 @@ impl Dihedral {
 }
 
 /// Where an entry comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Provenance {
     /// The exchange it came through; empty for entries made here.
     pub exchange: String,

@@ -1,1 +1,9 @@
 //! Sealing: the key ring, authenticated encryption at rest, fingerprints and signatures.
+//!
+//! Rooms stand in order of dependence: each uses only rooms declared above it.
+
+pub mod cipher;
+pub mod ring;
+
+pub use cipher::{Place, SealError};
+pub use ring::{KeyRing, RingError};

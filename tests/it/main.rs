@@ -1,5 +1,7 @@
-//! Tests of the whole from outside, one file a boundary.
+//! The service seen from outside: one binary for all tests that cross a boundary.
 
+mod contract;
+mod descriptor;
 mod house;
 mod transport;
 mod abuse;

@@ -1,0 +1,67 @@
+//! From coefficients to bits, in each of the eight symmetries; from the filtered picture to its quality.
+
+use super::dct::{Coefficients, FREQUENCIES};
+use super::{SIDE, Small};
+use crate::core::signal::Bits256;
+use crate::core::verdict::Dihedral;
+
+/// Bit `16 i + j` is set where coefficient (i, j) is greater than the lower median of all 256.
+pub(super) fn above_median(coefficients: &Coefficients) -> Bits256 {
+    let flat = coefficients.as_flattened();
+    let mut order: [f32; FREQUENCIES * FREQUENCIES] = [0.0; FREQUENCIES * FREQUENCIES];
+    order.copy_from_slice(flat);
+    let (_, &mut median, _) = order.select_nth_unstable_by(flat.len() / 2 - 1, f32::total_cmp);
+    let mut words = [0; 4];
+    for (word, values) in words.iter_mut().zip(flat.chunks_exact(64)) {
+        for (k, &value) in values.iter().enumerate() {
+            *word |= u64::from(value > median) << k;
+        }
+    }
+    Bits256(words)
+}
+
+/// The coefficients of the picture turned so. Turning a picture turns or transposes its coefficients and
+/// changes the sign of odd frequencies; counted from 0 here, those are the even indices.
+pub(super) fn turned(a: &Coefficients, by: Dihedral) -> Coefficients {
+    let mut b = [[0.0; FREQUENCIES]; FREQUENCIES];
+    for (i, row) in a.iter().enumerate() {
+        for (j, &value) in row.iter().enumerate() {
+            let (odd_i, odd_j) = (i % 2 == 1, j % 2 == 1);
+            let (transpose, keep) = match by {
+                Dihedral::Original => (false, true),
+                Dihedral::Rotated90 => (true, odd_j),
+                Dihedral::Rotated180 => (false, odd_i == odd_j),
+                Dihedral::Rotated270 => (true, odd_i),
+                Dihedral::Flipped => (false, odd_i),
+                Dihedral::Mirrored => (false, odd_j),
+                Dihedral::Transposed => (true, true),
+                Dihedral::AntiTransposed => (true, odd_i == odd_j),
+            };
+            let place = if transpose { &mut b[j][i] } else { &mut b[i][j] };
+            *place = if keep { value } else { -value };
+        }
+    }
+    b
+}
+
+/// The bits of all eight symmetries. Each has its own median.
+pub(super) fn dihedral(coefficients: &Coefficients) -> [Bits256; 8] {
+    Dihedral::ALL.map(|by| above_median(&turned(coefficients, by)))
+}
+
+/// Sum of the differences between neighbours, each in whole percent, divided by 90, at most 100.
+pub(super) fn quality(small: &Small) -> u32 {
+    let difference = |u: f32, v: f32| (((u - v) * 100.0) / 255.0) as i32;
+    let mut sum = 0;
+    for (y, row) in small.iter().enumerate() {
+        for (x, &value) in row.iter().enumerate() {
+            if y + 1 < SIDE {
+                sum += difference(value, small[y + 1][x]).unsigned_abs();
+            }
+            if x + 1 < SIDE {
+                sum += difference(value, row[x + 1]).unsigned_abs();
+            }
+        }
+    }
+    (sum / 90).min(100)
+}

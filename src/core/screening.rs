@@ -1,1 +1,0 @@
-//! Screening: from what was found to a verdict.

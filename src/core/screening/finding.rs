@@ -1,0 +1,215 @@
+//! From signals and scores to findings: what matched, what overrules it, and what counts.
+
+use crate::core::bank::{BankMode, BankRole, Effect, RATIO_ALL};
+use crate::core::id::{BankId, EntryId};
+use crate::core::matcher::{Hit, Matcher, Query};
+use crate::core::policy::Surface;
+use crate::core::screening::question::{GivenScore, Probe};
+use crate::core::signal::SignalType;
+use crate::core::verdict::{Assurance, Disposition, Finding, Match, Score};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most findings of either kind in one verdict; the strictest and nearest are kept.
+pub const FINDINGS_MAX: usize = 100;
+
+/// Findings that count, and findings that are only shown.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Those that decide.
+    pub counted: Vec<Finding>,
+    /// Those that are shown apart: shadow mode, outside the ratio, on trial, or overruled.
+    pub shadow: Vec<Finding>,
+}
+
+/// Whether an item is among the share of items for which a bank's matches count. One draw an item and bank, always
+/// with the same result.
+#[must_use]
+pub fn is_within_ratio(bank: &BankId, seed: &[u8], ratio_millionths: u32) -> bool {
+    let mut hash = Sha256::new();
+    hash.update(bank.as_str().as_bytes());
+    hash.update([0]);
+    hash.update(seed);
+    let digest = hash.finalize();
+    let mut eight = [0; 8];
+    eight.copy_from_slice(&digest[..8]);
+    let draw = u64::from_be_bytes(eight) % u64::from(RATIO_ALL);
+    draw < u64::from(ratio_millionths)
+}
+
+/// One entry seen in one frame of one part.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Sight {
+    part: Arc<str>,
+    bank: BankId,
+    entry: EntryId,
+    kind: SignalType,
+}
+
+struct Seen {
+    found: Match,
+    frame: u32,
+    effect: Effect,
+    is_counted: bool,
+    is_vetted: bool,
+}
+
+/// A match with a negative bank: what it overrules depends on where it was seen.
+struct Overruling {
+    bank: BankId,
+    entry: EntryId,
+    part: Arc<str>,
+    frame: u32,
+    is_digest: bool,
+}
+
+impl Overruling {
+    /// The same bytes are known to be harmless, or this very frame is; a look-alike never overrules a digest.
+    fn covers(&self, part: &str, seen: &Seen) -> bool {
+        *self.part == *part
+            && (self.is_digest || (self.frame == seen.frame && !seen.found.kind.is_digest()))
+    }
+}
+
+fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
+    let kind = probe.signal.kind();
+    let disposition = match hit.effect {
+        Effect::HoldAtMost => hit.disposition.min(Disposition::Hold),
+        Effect::Absent | Effect::Shadow | Effect::Full => hit.disposition,
+    };
+    let assurance = if kind.is_digest() && hit.bank.vetted && hit.effect == Effect::Full {
+        Assurance::VerifiedKnown
+    } else if kind.is_perceptual() && disposition < Disposition::Block {
+        Assurance::Investigate
+    } else {
+        Assurance::Likely
+    };
+    Match {
+        bank: hit.bank.id.clone(),
+        entry: hit.entry.clone(),
+        kind,
+        distance: hit.distance,
+        distance_max: hit.distance_max,
+        form: probe.form,
+        dihedral: probe.dihedral,
+        part: probe.part.to_string(),
+        disposition,
+        assurance,
+        suppressed_by: None,
+        provenance: hit.provenance.clone(),
+    }
+}
+
+/// Looks for every probe in every bank. `seed` is what the ratio is drawn from: the item's name, or its digest.
+#[must_use]
+pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
+    let mut seen: BTreeMap<Sight, Seen> = BTreeMap::new();
+    let mut overruling: Vec<Overruling> = Vec::new();
+    for probe in probes {
+        for hit in matcher.search(Query { signal: &probe.signal, quality: probe.quality }) {
+            let is_counted = hit.bank.mode == BankMode::Enforce
+                && hit.effect != Effect::Shadow
+                && is_within_ratio(&hit.bank.id, seed, hit.bank.ratio_millionths);
+            match hit.bank.role {
+                BankRole::Negative if is_counted => overruling.push(Overruling {
+                    bank: hit.bank.id.clone(),
+                    entry: hit.entry.clone(),
+                    part: Arc::clone(&probe.part),
+                    frame: probe.frame,
+                    is_digest: probe.signal.kind().is_digest(),
+                }),
+                BankRole::Negative => {}
+                BankRole::Positive => {
+                    let sight = Sight {
+                        part: Arc::clone(&probe.part),
+                        bank: hit.bank.id.clone(),
+                        entry: hit.entry.clone(),
+                        kind: probe.signal.kind(),
+                    };
+                    let better = seen.get(&sight).is_none_or(|b| hit.distance < b.found.distance);
+                    if better {
+                        seen.insert(
+                            sight,
+                            Seen {
+                                found: match_of(&hit, probe),
+                                frame: probe.frame,
+                                effect: hit.effect,
+                                is_counted,
+                                is_vetted: hit.bank.vetted,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+    }
+    sort_out(seen, &overruling)
+}
+
+fn sort_out(mut seen: BTreeMap<Sight, Seen>, overruling: &[Overruling]) -> Found {
+    confirm_by_two_algorithms(&mut seen);
+    let mut found = Found::default();
+    for (sight, mut one) in seen {
+        let by = overruling.iter().find(|negative| negative.covers(&sight.part, &one));
+        one.found.suppressed_by =
+            by.map(|negative| (negative.bank.clone(), negative.entry.clone()));
+        let counts = one.is_counted && one.found.suppressed_by.is_none();
+        let list = if counts { &mut found.counted } else { &mut found.shadow };
+        list.push(Finding::Match(one.found));
+    }
+    keep_strictest(&mut found.counted);
+    keep_strictest(&mut found.shadow);
+    found
+}
+
+/// Two independent perceptual algorithms that agree on an entry of a vetted bank are as good as its digest.
+fn confirm_by_two_algorithms(seen: &mut BTreeMap<Sight, Seen>) {
+    let mut algorithms: BTreeMap<(Arc<str>, BankId, EntryId), u32> = BTreeMap::new();
+    let key = |s: &Sight| (Arc::clone(&s.part), s.bank.clone(), s.entry.clone());
+    for (sight, one) in seen.iter() {
+        if !sight.kind.is_digest() && one.is_counted && one.effect == Effect::Full {
+            *algorithms.entry(key(sight)).or_default() += 1;
+        }
+    }
+    for (sight, one) in seen.iter_mut() {
+        if one.is_vetted && algorithms.get(&key(sight)).is_some_and(|count| *count >= 2) {
+            one.found.assurance = Assurance::VerifiedKnown;
+        }
+    }
+}
+
+fn keep_strictest(findings: &mut Vec<Finding>) {
+    findings.sort_by_key(|finding| {
+        let distance = match finding {
+            Finding::Match(found) => found.distance,
+            Finding::Score(_) => 0,
+        };
+        (std::cmp::Reverse((finding.disposition(), finding.assurance())), distance)
+    });
+    findings.truncate(FINDINGS_MAX);
+}
+
+/// Scores that reach a threshold of the surface. A score alone asks for `HOLD` at most, and gives no more than a
+/// reason to look.
+pub fn weigh<'a>(
+    surface: &'a Surface,
+    scores: &'a [GivenScore],
+) -> impl Iterator<Item = Finding> + 'a {
+    scores.iter().filter_map(|score| {
+        let reached = surface
+            .score_thresholds
+            .iter()
+            .filter(|threshold| threshold.category == score.category)
+            .filter(|threshold| score.value >= threshold.at_least)
+            .max_by_key(|threshold| threshold.disposition)?;
+        Some(Finding::Score(Score {
+            category: score.category.clone(),
+            value: score.value,
+            threshold: reached.at_least,
+            detector: score.detector.clone(),
+            detector_version: score.detector_version.clone(),
+            disposition: reached.disposition.min(Disposition::Hold),
+        }))
+    })
+}

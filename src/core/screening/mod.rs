@@ -1,0 +1,8 @@
+//! Screening: from what was examined to a verdict.
+//!
+//! Rooms stand in order of dependence: each uses only rooms declared above it.
+
+pub mod question;
+pub mod finding;
+pub mod coverage;
+pub mod decision;

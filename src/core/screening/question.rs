@@ -1,0 +1,184 @@
+//! What is asked of the banks: signals to look for, scores to weigh, and what could not be examined.
+
+use crate::core::media::{Digests, Examined, Part};
+use crate::core::signal::Signal;
+use crate::core::verdict::{Check, CheckState, Covered, Dihedral, Form};
+use std::sync::Arc;
+
+/// A signal to look for, with how it came about.
+#[derive(Debug, Clone)]
+pub struct Probe {
+    /// Type and value.
+    pub signal: Signal,
+    /// Quality of a perceptual hash, 0 to 100, where known.
+    pub quality: Option<u32>,
+    /// How the picture was changed before hashing.
+    pub form: Form,
+    /// How the hash was turned.
+    pub dihedral: Dihedral,
+    /// Place within the item, as in [`Covered::part`].
+    pub part: Arc<str>,
+    /// Frame of the part, from 0.
+    pub frame: u32,
+}
+
+/// What a caller says its signals were taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaKind {
+    /// The caller did not say: every check could have applied.
+    Unsaid,
+    /// A still or animated picture.
+    Image,
+    /// A video.
+    Video,
+    /// Neither picture nor video.
+    Other,
+}
+
+/// A score that the caller's own classifier gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenScore {
+    /// What the score is for.
+    pub category: String,
+    /// From 0 to 1.
+    pub value: f64,
+    /// Who gave it.
+    pub detector: String,
+    /// Which version of it.
+    pub detector_version: String,
+}
+
+/// Everything a verdict is asked about.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    /// Signals to look for.
+    pub probes: Vec<Probe>,
+    /// What became of examining each part, before banks are considered.
+    pub coverage: Vec<Covered>,
+    /// Scores to weigh.
+    pub scores: Vec<GivenScore>,
+}
+
+const BYTES_NOT_SEEN: &str = "signals as given, bytes not seen";
+const TRANSFORMS_NOT_COVERED: &str = "signals as given, bytes not seen, transforms not covered";
+const NO_SUCH_SIGNAL: &str = "no signal of this kind was given";
+const NO_SCORE: &str = "no score was given";
+const NOT_IN_THIS_CALL: &str = "not examined in this call";
+
+fn covered(check: Check, state: CheckState, reason: &str, part: &str) -> Covered {
+    Covered { check, state, reason: reason.to_owned(), part: part.to_owned() }
+}
+
+fn digest_probes(digests: &Digests, place: &Arc<str>) -> [Probe; 3] {
+    [Signal::Sha256(digests.sha256), Signal::Sha1(digests.sha1), Signal::Md5(digests.md5)].map(
+        |signal| Probe {
+            signal,
+            quality: None,
+            form: Form::Canonical,
+            dihedral: Dihedral::Original,
+            part: Arc::clone(place),
+            frame: 0,
+        },
+    )
+}
+
+impl Question {
+    /// What an examination of bytes asks.
+    #[must_use]
+    pub fn of_examined(examined: &Examined) -> Self {
+        let mut question = Self::default();
+        for (place, part) in examined.parts.iter().enumerate() {
+            question.add_part(part, place == 0);
+        }
+        question
+    }
+
+    /// What an item's digests alone ask, before it was decoded.
+    #[must_use]
+    pub fn of_digests(digests: &Digests) -> Self {
+        Self { probes: digest_probes(digests, &Arc::from("")).to_vec(), ..Self::default() }
+    }
+
+    fn add_part(&mut self, part: &Part, is_whole: bool) {
+        let place: Arc<str> = part.place.as_str().into();
+        let states = [
+            (Check::ExactMatch, part.exact),
+            (Check::ImageMatch, part.image),
+            (Check::VideoMatch, part.video),
+        ];
+        for (check, state) in states {
+            // Entries of an archive say only what applies to them, the whole says everything.
+            if is_whole || state != CheckState::NotApplicable {
+                let reason = if state.is_complete() { "" } else { part.reason.as_str() };
+                self.coverage.push(covered(check, state, reason, &part.place));
+            }
+        }
+        if let Some(digests) = &part.digests {
+            self.probes.extend(digest_probes(digests, &place));
+        }
+        for picture in &part.pictures {
+            self.probes.extend(Dihedral::ALL.into_iter().zip(picture.hashes).map(
+                |(dihedral, bits)| Probe {
+                    signal: Signal::Pdq(bits),
+                    quality: Some(picture.quality),
+                    form: picture.form,
+                    dihedral,
+                    part: Arc::clone(&place),
+                    frame: picture.frame,
+                },
+            ));
+        }
+    }
+
+    /// What signals alone ask: the bytes were not seen, and the coverage says so.
+    #[must_use]
+    pub fn of_signals(probes: Vec<Probe>, kind: MediaKind) -> Self {
+        let applies = |check| match check {
+            Check::ExactMatch => true,
+            Check::ImageMatch => matches!(kind, MediaKind::Unsaid | MediaKind::Image),
+            Check::VideoMatch => matches!(kind, MediaKind::Unsaid | MediaKind::Video),
+            Check::ExternalScore => false,
+        };
+        let turned = probes.iter().any(|probe| probe.dihedral != Dihedral::Original);
+        let coverage = [Check::ExactMatch, Check::ImageMatch, Check::VideoMatch]
+            .into_iter()
+            .map(|check| {
+                let given = probes.iter().any(|probe| Check::of(&probe.signal.kind()) == check);
+                match (given, applies(check)) {
+                    (true, _) if check == Check::ImageMatch && !turned => {
+                        covered(check, CheckState::Checked, TRANSFORMS_NOT_COVERED, "")
+                    }
+                    (true, _) => covered(check, CheckState::Checked, BYTES_NOT_SEEN, ""),
+                    (false, true) => {
+                        covered(check, CheckState::SourceUnavailable, NO_SUCH_SIGNAL, "")
+                    }
+                    (false, false) => covered(check, CheckState::NotApplicable, "", ""),
+                }
+            })
+            .collect();
+        Self { probes, coverage, scores: Vec::new() }
+    }
+
+    /// What scores alone ask: nothing else was examined, and the coverage says so.
+    #[must_use]
+    pub fn of_scores(scores: Vec<GivenScore>) -> Self {
+        let coverage = [Check::ExactMatch, Check::ImageMatch, Check::VideoMatch]
+            .into_iter()
+            .map(|check| covered(check, CheckState::SourceUnavailable, NOT_IN_THIS_CALL, ""))
+            .collect();
+        Self { probes: Vec::new(), coverage, scores: Vec::new() }.with_scores(scores)
+    }
+
+    /// Adds the caller's scores.
+    #[must_use]
+    pub fn with_scores(mut self, scores: Vec<GivenScore>) -> Self {
+        let (state, reason) = if scores.is_empty() {
+            (CheckState::SourceUnavailable, NO_SCORE)
+        } else {
+            (CheckState::Checked, "")
+        };
+        self.coverage.push(covered(Check::ExternalScore, state, reason, ""));
+        self.scores = scores;
+        self
+    }
+}

@@ -1,0 +1,460 @@
+//! The key ring: the file of all keys of a data directory, and what is done with them.
+//!
+//! The file is JSON, readable by its owner only. Keys are added by rotation and never taken away: what was sealed or
+//! signed under an earlier key stays readable. The look-up key never changes, since rows are found by it.
+
+use super::cipher::{self, KeyId, Place, SealError, Session};
+use crate::core::event::Event;
+use crate::core::id::TenantId;
+use crate::core::journal::checkpoint::{self, Checkpoint, NoteSignature};
+use crate::core::journal::envelope::Pseudonym;
+use crate::core::signal::Signal;
+use crate::core::time::Time;
+use crate::io::clock::Clock;
+use aws_lc_rs::aead::LessSafeKey;
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Format of the file.
+const FORMAT: u32 = 1;
+/// Values sealed in one session before the next begins.
+const SESSION_SEALS_MAX: u64 = 1 << 31;
+
+/// Why there is no key ring.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// The file cannot be read or written.
+    #[error("key ring cannot be read or written: {0}")]
+    Io(#[from] std::io::Error),
+    /// Others than the owner may read the file.
+    #[error("key ring is open to others than its owner: set its mode to 0600")]
+    Mode,
+    /// Not a key ring.
+    #[error("key ring is damaged or of another format")]
+    Format,
+}
+
+/// 32 secret bytes that leave no trace in memory or in `{:?}`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Secret(#[serde(with = "hex::serde")] [u8; 32]);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+/// What is written: one generation of keys.
+#[derive(Clone, Serialize, Deserialize)]
+struct Generation {
+    /// Names what was sealed under it.
+    #[serde(with = "hex::serde")]
+    id: KeyId,
+    created: Time,
+    /// Everything sealed derives its keys from this.
+    master: Secret,
+    /// Public part of the key that signs checkpoints.
+    #[serde(with = "hex::serde")]
+    verifier: [u8; 32],
+    /// Its seed; taken away when the next generation begins.
+    signer: Option<Secret>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct File {
+    format: u32,
+    /// Name of the log in its checkpoints.
+    origin: String,
+    lookup: Secret,
+    /// In the order in which they were made; the last one is in use.
+    generations: Vec<Generation>,
+}
+
+/// The session in which values are being sealed.
+struct Running {
+    session: Session,
+    key: Arc<LessSafeKey>,
+    next: u64,
+}
+
+/// All keys of a data directory.
+pub struct KeyRing {
+    file: File,
+    signer: Ed25519KeyPair,
+    fingerprint: hmac::Key,
+    pseudonym: hmac::Key,
+    marks: hmac::Key,
+    running: Mutex<Running>,
+    sessions: RwLock<HashMap<(KeyId, Session), Arc<LessSafeKey>>>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KeyRing({})", hex::encode(self.newest().id))
+    }
+}
+
+fn generation(clock: &Clock) -> Generation {
+    let seed = Secret(clock.random());
+    let pair = pair(&seed);
+    let mut verifier = [0; 32];
+    verifier.copy_from_slice(pair.public_key().as_ref());
+    Generation {
+        id: clock.random(),
+        created: clock.now(),
+        master: Secret(clock.random()),
+        verifier,
+        signer: Some(seed),
+    }
+}
+
+fn pair(seed: &Secret) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&seed.0).expect("32 bytes are an Ed25519 seed")
+}
+
+impl KeyRing {
+    /// A fresh ring, in memory only.
+    ///
+    /// # Panics
+    /// Never: a fresh ring is well formed.
+    #[must_use]
+    pub fn generate(clock: &Clock) -> Self {
+        let origin = format!("bulwark.local/{}", hex::encode(clock.random::<8>()));
+        let file = File {
+            format: FORMAT,
+            origin,
+            lookup: Secret(clock.random()),
+            generations: vec![generation(clock)],
+        };
+        Self::from_file(file, clock).expect("a fresh ring is well formed")
+    }
+
+    /// Makes a fresh ring and writes it to a file that must not exist yet.
+    ///
+    /// # Errors
+    /// [`RingError::Io`] where the file exists or cannot be written.
+    pub fn create(path: &Path, clock: &Clock) -> Result<Self, RingError> {
+        let ring = Self::generate(clock);
+        ring.write_new(path)?;
+        Ok(ring)
+    }
+
+    /// Reads a ring.
+    ///
+    /// # Errors
+    /// [`RingError`] where the file is missing, open to others, or damaged.
+    pub fn load(path: &Path, clock: &Clock) -> Result<Self, RingError> {
+        if std::fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+            return Err(RingError::Mode);
+        }
+        let text = Zeroizing::new(std::fs::read(path)?);
+        let file: File = serde_json::from_slice(&text).map_err(|_| RingError::Format)?;
+        Self::from_file(file, clock).ok_or(RingError::Format)
+    }
+
+    /// Begins a new generation of keys and writes the ring anew. The look-up key and the log's name stay.
+    ///
+    /// # Errors
+    /// [`RingError::Io`] where the file cannot be written; the old file is in force then.
+    pub fn rotate(&self, path: &Path) -> Result<Self, RingError> {
+        let mut file = self.file.clone();
+        for old in &mut file.generations {
+            old.signer = None;
+        }
+        file.generations.push(generation(&self.clock));
+        let next = Self::from_file(file, &self.clock).ok_or(RingError::Format)?;
+        let beside = path.with_extension("new");
+        if beside.exists() {
+            std::fs::remove_file(&beside)?;
+        }
+        next.write_new(&beside)?;
+        std::fs::rename(&beside, path)?;
+        sync_parent(path)?;
+        Ok(next)
+    }
+
+    fn write_new(&self, path: &Path) -> Result<(), RingError> {
+        let text =
+            Zeroizing::new(serde_json::to_vec_pretty(&self.file).map_err(|_| RingError::Format)?);
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        Ok(sync_parent(path)?)
+    }
+
+    fn from_file(file: File, clock: &Clock) -> Option<Self> {
+        let newest = file.generations.last()?;
+        let signer = pair(newest.signer.as_ref()?);
+        if file.format != FORMAT || signer.public_key().as_ref() != newest.verifier {
+            return None;
+        }
+        let mac = |purpose| {
+            hmac::Key::new(
+                hmac::HMAC_SHA256,
+                cipher::derive(&file.lookup.0, &[], purpose).as_slice(),
+            )
+        };
+        let (fingerprint, pseudonym) =
+            (mac("bulwark fingerprint v1"), mac("bulwark tenant pseudonym v1"));
+        let marks = mac("bulwark mark v1");
+        let session = clock.random();
+        let key = Arc::new(cipher::session_key(&newest.master.0, &session));
+        let running = Mutex::new(Running { session, key, next: 0 });
+        let sessions = RwLock::default();
+        let clock = clock.clone();
+        Some(Self { signer, fingerprint, pseudonym, marks, running, sessions, clock, file })
+    }
+
+    fn newest(&self) -> &Generation {
+        self.file.generations.last().expect("a ring has a generation")
+    }
+
+    /// Name of the log in its checkpoints.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.file.origin
+    }
+
+    /// Seals `text` for `place`.
+    #[must_use]
+    pub fn seal(&self, place: &Place, text: &[u8]) -> Vec<u8> {
+        let chunks = cipher::chunks(text.len()) as u64;
+        let (session, key, first) = {
+            let mut running = self.running.lock();
+            if running.next >= SESSION_SEALS_MAX {
+                running.session = self.clock.random();
+                running.key =
+                    Arc::new(cipher::session_key(&self.newest().master.0, &running.session));
+                running.next = 0;
+            }
+            let first = running.next;
+            running.next += chunks;
+            (running.session, Arc::clone(&running.key), first)
+        };
+        cipher::seal(&key, self.newest().id, &session, first, place, text)
+    }
+
+    /// Opens what was sealed for `place`.
+    ///
+    /// # Errors
+    /// [`SealError`] where it was changed, moved, or sealed under a key that is not here.
+    pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (id, session) = cipher::header(sealed)?;
+        let known = self.sessions.read().get(&(id, session)).cloned();
+        let (key, fresh) = match known {
+            Some(key) => (key, false),
+            None => {
+                let generation =
+                    self.file.generations.iter().find(|generation| generation.id == id);
+                let master = &generation.ok_or(SealError::Key)?.master.0;
+                (Arc::new(cipher::session_key(master, &session)), true)
+            }
+        };
+        let text = cipher::open(&key, place, sealed)?;
+        if fresh {
+            // Only sessions that proved true are remembered: forged ones cannot fill the memory.
+            self.sessions.write().insert((id, session), key);
+        }
+        Ok(text)
+    }
+
+    /// Fingerprint under which a signal's row is found.
+    #[must_use]
+    pub fn fingerprint(&self, signal: &Signal) -> [u8; 32] {
+        mac(&self.fingerprint, &[signal.kind().to_string().as_bytes(), &signal.bytes()])
+    }
+
+    /// Fingerprint of a text that need not stand in rows, such as a request's key.
+    #[must_use]
+    pub fn text_fingerprint(&self, purpose: &str, text: &str) -> [u8; 32] {
+        mac(&self.fingerprint, &[purpose.as_bytes(), text.as_bytes()])
+    }
+
+    /// What stands for a tenant in public.
+    #[must_use]
+    pub fn pseudonym(&self, tenant: &TenantId) -> Pseudonym {
+        let mut short = [0; 16];
+        short.copy_from_slice(&mac(&self.pseudonym, &[tenant.as_str().as_bytes()])[..16]);
+        short
+    }
+
+    /// Authenticates plain values of a row.
+    #[must_use]
+    pub fn mark(&self, place: &Place) -> [u8; 32] {
+        mac(&self.marks, &[&place.clone().into_bytes()])
+    }
+
+    /// Signs a checkpoint and gives the note.
+    #[must_use]
+    pub fn sign(&self, size: u64, root: [u8; 32]) -> String {
+        let checkpoint = Checkpoint { origin: self.file.origin.clone(), size, root };
+        let key = checkpoint::key_id(&self.file.origin, &self.newest().verifier);
+        let bytes = self.signer.sign(checkpoint.body().as_bytes()).as_ref().to_vec();
+        checkpoint.note(&[NoteSignature { name: self.file.origin.clone(), key, bytes }])
+    }
+
+    /// Reads a note that a key of this ring has signed; `None` for any other.
+    #[must_use]
+    pub fn verify(&self, note: &str) -> Option<Checkpoint> {
+        let (checkpoint, body, signatures) = Checkpoint::read(note).ok()?;
+        let signed = signatures.iter().any(|signature| {
+            self.file.generations.iter().any(|generation| {
+                signature.name == self.file.origin
+                    && signature.key == checkpoint::key_id(&self.file.origin, &generation.verifier)
+                    && UnparsedPublicKey::new(&ED25519, &generation.verifier)
+                        .verify(body.as_bytes(), &signature.bytes)
+                        .is_ok()
+            })
+        });
+        (signed && checkpoint.origin == self.file.origin).then_some(checkpoint)
+    }
+
+    /// Keys by which anybody can verify checkpoints, the newest last (signed-note verifier keys).
+    #[must_use]
+    pub fn verifier_keys(&self) -> Vec<String> {
+        let keys = self.file.generations.iter();
+        keys.map(|key| checkpoint::verifier_key(&self.file.origin, &key.verifier)).collect()
+    }
+
+    /// The bytes an event is committed to by: its JSON.
+    ///
+    /// # Panics
+    /// Never: events are made of names, numbers and texts.
+    #[must_use]
+    pub fn payload(event: &Event) -> Vec<u8> {
+        serde_json::to_vec(event).expect("an event can be written as JSON")
+    }
+}
+
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut out = [0; 32];
+    out.copy_from_slice(context.sign().as_ref());
+    out
+}
+
+fn sync_parent(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::File::open(parent)?.sync_all(),
+        _ => std::fs::File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::signal::SignalType;
+    use proptest::prelude::*;
+
+    fn ring(seed: u64) -> KeyRing {
+        KeyRing::generate(&Clock::set(Time::from_millis(1_000), seed))
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_is_opened_in_its_place_only(
+            text in proptest::collection::vec(any::<u8>(), 0..300), at in any::<usize>(), bit in 0_u32..8
+        ) {
+            let ring = ring(1);
+            let place = Place::of("t").text("a");
+            let mut sealed = ring.seal(&place, &text);
+            prop_assert_eq!(ring.open(&place, &sealed), Ok(text));
+            prop_assert_eq!(
+                ring.open(&Place::of("t").text("b"), &sealed), Err(SealError::Forged));
+            let at = at % sealed.len();
+            sealed[at] ^= 1_u8 << bit;
+            prop_assert!(ring.open(&place, &sealed).is_err());
+        }
+    }
+
+    #[test]
+    fn a_long_value_cannot_be_cut_or_reordered_by_chunks() {
+        let ring = ring(2);
+        let place = Place::of("t");
+        for length in [0, 1, cipher::CHUNK_BYTES, cipher::CHUNK_BYTES + 1, 3 * cipher::CHUNK_BYTES]
+        {
+            let text: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+            assert_eq!(ring.open(&place, &ring.seal(&place, &text)), Ok(text));
+        }
+        let sealed = ring.seal(&place, &vec![7; 3 * cipher::CHUNK_BYTES]);
+        let step = cipher::CHUNK_BYTES + 16;
+        assert!(ring.open(&place, &sealed[..sealed.len() - step]).is_err());
+        let head = sealed.len() - 3 * step;
+        let mut swapped = sealed[..head].to_vec();
+        swapped.extend(&sealed[head + step..head + 2 * step]);
+        swapped.extend(&sealed[head..head + step]);
+        swapped.extend(&sealed[head + 2 * step..]);
+        assert!(ring.open(&place, &swapped).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_place_do_not_run_into_each_other() {
+        assert_ne!(Place::of("t").text("ab").text("c"), Place::of("t").text("a").text("bc"));
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_only_and_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let clock = Clock::system();
+        let ring = KeyRing::create(&path, &clock).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(KeyRing::create(&path, &clock).is_err());
+        let sealed = ring.seal(&Place::of("t"), b"text");
+        let again = KeyRing::load(&path, &clock).unwrap();
+        assert_eq!(again.open(&Place::of("t"), &sealed), Ok(b"text".to_vec()));
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(KeyRing::load(&path, &clock), Err(RingError::Mode)));
+    }
+
+    #[test]
+    fn after_a_rotation_what_was_sealed_and_signed_before_still_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let clock = Clock::system();
+        let old = KeyRing::create(&path, &clock).unwrap();
+        let (sealed, note) = (old.seal(&Place::of("t"), b"text"), old.sign(3, [4; 32]));
+        let signal = Signal::parse(&SignalType::Md5, &"ab".repeat(16)).unwrap();
+        old.rotate(&path).unwrap();
+        let new = KeyRing::load(&path, &clock).unwrap();
+        assert_eq!(new.open(&Place::of("t"), &sealed), Ok(b"text".to_vec()));
+        assert_eq!(new.verify(&note).unwrap().size, 3);
+        assert_eq!(new.fingerprint(&signal), old.fingerprint(&signal));
+        assert_eq!(new.verifier_keys().len(), 2);
+        assert!(old.verify(&new.sign(4, [4; 32])).is_none());
+        assert_eq!(
+            old.open(&Place::of("t"), &new.seal(&Place::of("t"), b"x")),
+            Err(SealError::Key)
+        );
+    }
+
+    #[test]
+    fn a_changed_checkpoint_is_not_accepted() {
+        let ring = ring(3);
+        let note = ring.sign(7, [1; 32]);
+        assert_eq!(ring.verify(&note).unwrap().root, [1; 32]);
+        assert!(ring.verify(&note.replace("\n7\n", "\n8\n")).is_none());
+        assert!(super::tests::ring(4).verify(&note).is_none());
+    }
+
+    #[test]
+    fn debug_output_shows_no_key() {
+        let ring = ring(5);
+        assert_eq!(format!("{ring:?}").len(), "KeyRing(00000000)".len());
+    }
+}

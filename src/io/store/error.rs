@@ -1,0 +1,94 @@
+//! Why the store did not do what it was asked for.
+
+use crate::io::seal::{RingError, SealError};
+use std::sync::Arc;
+
+/// Why the store did not do what it was asked for. Nothing of what is kept stands in it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or was not reached; nothing was kept. Worth another try.
+    #[error("the database refused or was not reached")]
+    Database(#[source] Arc<sqlx::Error>),
+    /// No room is left; nothing was kept.
+    #[error("no room is left in the database")]
+    Full,
+    /// What is stored is not what was written.
+    #[error("stored data are damaged: {0}")]
+    Corrupt(&'static str),
+    /// The answer of the database was lost: the change may have been kept or not.
+    #[error("the outcome of the change is unknown")]
+    OutcomeUnknown,
+    /// An earlier failure ended writing; a restart reads what was kept.
+    #[error("the store no longer writes after a failure")]
+    Failed,
+    /// The change itself broke down; nothing was kept.
+    #[error("the change broke down")]
+    Broken,
+    /// Another process writes to this store.
+    #[error("another process writes to this store")]
+    InUse,
+    /// The tables are of another version.
+    #[error("the tables are of version {found}, this program needs {needed}: run migrate")]
+    Schema {
+        /// Version found.
+        found: u64,
+        /// Version this program reads and writes.
+        needed: u64,
+    },
+    /// There is no store yet.
+    #[error("there is no store here")]
+    Missing,
+    /// A file beside the database cannot be used.
+    #[error("a file of the store cannot be used: {0}")]
+    File(Arc<std::io::Error>),
+    /// The keys cannot be used.
+    #[error("{0}")]
+    Keys(Arc<RingError>),
+    /// An event that does not fit what is kept, such as entries of a bank that does not exist.
+    #[error("the event does not fit what is kept: {0}")]
+    Unfit(&'static str),
+    /// The spool has no room for a further event.
+    #[error("the spool is full")]
+    SpoolFull,
+}
+
+/// SQLite's result codes that are told apart (<https://sqlite.org/rescode.html>).
+const SQLITE_CORRUPT: i32 = 11;
+const SQLITE_FULL: i32 = 13;
+const SQLITE_NOTADB: i32 = 26;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if let Some(database) = error.as_database_error() {
+            let code =
+                database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
+            return match code {
+                SQLITE_FULL => Self::Full,
+                SQLITE_CORRUPT | SQLITE_NOTADB => Self::Corrupt("database file"),
+                _ => Self::Database(Arc::new(error)),
+            };
+        }
+        match error {
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt("column"),
+            _ => Self::Database(Arc::new(error)),
+        }
+    }
+}
+
+impl From<SealError> for StoreError {
+    fn from(_: SealError) -> Self {
+        Self::Corrupt("sealed value")
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(Arc::new(error))
+    }
+}
+
+impl From<RingError> for StoreError {
+    fn from(error: RingError) -> Self {
+        Self::Keys(Arc::new(error))
+    }
+}

@@ -1,0 +1,111 @@
+//! The head row: how far the journal reaches. Every transaction that writes begins by locking it.
+
+use super::dialect::{Conn, Row, Value};
+use super::error::StoreError;
+use crate::core::journal::merkle::{Hash, empty_root};
+use crate::core::time::Time;
+use crate::io::seal::{KeyRing, Place};
+
+/// How far the journal reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Number of events.
+    pub size: u64,
+    /// Root of the tree over them.
+    pub root: Hash,
+    /// Log time of the last change.
+    pub time: Time,
+    /// Which opening of the store wrote last; an earlier one that finds a later number must stop.
+    pub epoch: u64,
+    /// Whether the process before stopped in order, with its counts flushed.
+    pub clean: bool,
+}
+
+impl Head {
+    /// The head of an empty journal.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { size: 0, root: empty_root(), time: Time::default(), epoch: 0, clean: true }
+    }
+
+    fn mark(&self, keys: &KeyRing) -> [u8; 32] {
+        let time = self.time.millis().cast_unsigned();
+        let place = Place::of("head").number(self.size).bytes(&self.root).number(time);
+        keys.mark(&place.number(self.epoch).number(u64::from(self.clean)))
+    }
+
+    fn read(row: &Row, keys: &KeyRing) -> Result<Self, StoreError> {
+        let clean = match row.int(4)? {
+            0 => false,
+            1 => true,
+            _ => return Err(StoreError::Corrupt("head")),
+        };
+        let head = Self {
+            size: row.number(0)?,
+            root: row.exact(1)?,
+            time: Time::from_millis(row.int(2)?),
+            epoch: row.number(3)?,
+            clean,
+        };
+        let mark: [u8; 32] = row.exact(5)?;
+        if mark == head.mark(keys) { Ok(head) } else { Err(StoreError::Corrupt("head")) }
+    }
+
+    fn values(&self, keys: &KeyRing) -> Vec<Value> {
+        vec![
+            self.size.into(),
+            self.root.as_slice().into(),
+            self.time.millis().into(),
+            self.epoch.into(),
+            i64::from(self.clean).into(),
+            self.mark(keys).as_slice().into(),
+        ]
+    }
+}
+
+/// Writes the head of an empty journal.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn create(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
+    let sql = "INSERT INTO head (size, root, time, epoch, clean, mark, id) VALUES ($1, $2, $3, $4, $5, $6, 1)";
+    conn.run(sql, Head::empty().values(keys)).await.map(drop)
+}
+
+/// Reads the head.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where it was changed, or was written under another key ring.
+pub async fn read(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
+    let sql = "SELECT size, root, time, epoch, clean, mark FROM head WHERE id = 1";
+    let row = conn.row(sql, Vec::new()).await?.ok_or(StoreError::Corrupt("head"))?;
+    Head::read(&row, keys)
+}
+
+/// Locks the head and reads it: the first statement of every transaction that writes.
+///
+/// # Errors
+/// As [`read`].
+pub async fn lock(conn: &mut Conn, keys: &KeyRing) -> Result<Head, StoreError> {
+    let sql = "UPDATE head SET epoch = epoch WHERE id = 1 \
+               RETURNING size, root, time, epoch, clean, mark";
+    let row = conn.row(sql, Vec::new()).await?.ok_or(StoreError::Corrupt("head"))?;
+    Head::read(&row, keys)
+}
+
+/// Sets the head, where it still reaches as far as `before`.
+///
+/// # Errors
+/// [`StoreError::InUse`] where it does not.
+pub async fn advance(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    before: &Head,
+    after: &Head,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE head SET size = $1, root = $2, time = $3, epoch = $4, clean = $5, mark = $6 \
+               WHERE id = 1 AND size = $7 AND epoch = $8";
+    let mut values = after.values(keys);
+    values.extend([before.size.into(), before.epoch.into()]);
+    if conn.run(sql, values).await? == 1 { Ok(()) } else { Err(StoreError::InUse) }
+}

@@ -1,0 +1,249 @@
+//! Journal rows, the hashes kept of their tree, and the receipts given from them.
+//!
+//! A sealed payload belongs to its number, envelope and salt: whoever opens it has checked all of them. An erased payload
+//! leaves its commitment behind, sealed as erased, so that an erasure cannot be feigned by overwriting.
+
+use super::dialect::{Conn, Row, Value};
+use super::error::StoreError;
+use crate::core::event::Event;
+use crate::core::journal::envelope::{Envelope, event_kind_code};
+use crate::core::journal::leaf::{self, SALT_BYTES};
+use crate::core::journal::merkle::{
+    Frontier, Hash, Kept, Node, TILE_HEIGHT, leaf_hash, node_hash, peaks,
+};
+use crate::core::journal::proof::{Plan, verify_inclusion};
+use crate::core::time::Time;
+use crate::io::clock::Clock;
+use crate::io::seal::{KeyRing, Place};
+use std::collections::HashMap;
+
+/// An event as it stands in the journal.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its number, from 1.
+    pub number: u64,
+    /// What stays in the open.
+    pub envelope: Envelope,
+    /// The event; none once its payload was erased.
+    pub event: Option<Event>,
+    /// What the tree commits to: envelope bytes and commitment.
+    pub leaf: Vec<u8>,
+}
+
+/// Proof that an event stands in the journal; can be verified offline with the log's verifier key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// Number of the event, from 1; its index in the tree is one less.
+    pub number: u64,
+    /// What the tree commits to: envelope bytes and commitment.
+    pub leaf: Vec<u8>,
+    /// Inclusion proof (RFC 6962) in the tree of the checkpoint.
+    pub proof: Vec<Hash>,
+    /// Size of that tree.
+    pub size: u64,
+    /// Signed checkpoint: the first one that covers the event.
+    pub checkpoint: String,
+}
+
+/// An event ready to be appended.
+pub struct Prepared {
+    /// Values of its row.
+    pub values: Vec<Value>,
+    /// Hash of its leaf.
+    pub leaf: Hash,
+}
+
+fn payload_place(number: u64, envelope: &[u8], salt: &[u8]) -> Place {
+    Place::of("journal").number(number).bytes(envelope).bytes(salt)
+}
+
+fn erased_place(number: u64, envelope: &[u8]) -> Place {
+    Place::of("erased").number(number).bytes(envelope)
+}
+
+/// Prepares an event for its number.
+#[must_use]
+pub fn prepare(keys: &KeyRing, clock: &Clock, number: u64, now: Time, event: &Event) -> Prepared {
+    let envelope = Envelope::of(number, now, event, &|tenant| keys.pseudonym(tenant)).write();
+    let salt: [u8; SALT_BYTES] = clock.random();
+    let payload = KeyRing::payload(event);
+    let leaf = leaf::hash(&envelope, &salt, &payload);
+    let sealed = keys.seal(&payload_place(number, &envelope, &salt), &payload);
+    let values = vec![
+        number.into(),
+        u64::from(event_kind_code(event.kind())).into(),
+        envelope.into(),
+        salt.as_slice().into(),
+        sealed.into(),
+        leaf.as_slice().into(),
+    ];
+    Prepared { values, leaf }
+}
+
+/// What stands in the salt and payload columns once a payload was erased.
+#[must_use]
+pub fn erased(keys: &KeyRing, recorded: &Recorded) -> (Vec<u8>, Vec<u8>) {
+    let (envelope, commitment) = recorded.leaf.split_at(recorded.leaf.len().saturating_sub(32));
+    (Vec::new(), keys.seal(&erased_place(recorded.number, envelope), commitment))
+}
+
+/// Columns that [`read_row`] reads.
+pub const COLUMNS: &str = "number, kind, envelope, salt, payload, leaf";
+
+/// Reads a row of [`COLUMNS`] and checks everything in it.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] names the part that is not what was written.
+pub fn read_row(keys: &KeyRing, row: &Row) -> Result<(Recorded, Hash), StoreError> {
+    let number = row.number(0)?;
+    let (bytes, salt, sealed) = (row.bytes(2)?, row.bytes(3)?, row.bytes(4)?);
+    let hash: Hash = row.exact(5)?;
+    let envelope = Envelope::read(&bytes).map_err(|_| StoreError::Corrupt("envelope"))?;
+    let kind = u64::from(event_kind_code(envelope.kind));
+    if envelope.number != number || row.number(1)? != kind {
+        return Err(StoreError::Corrupt("envelope"));
+    }
+    let (event, commitment) = if salt.is_empty() {
+        let commitment = keys.open(&erased_place(number, &bytes), &sealed)?;
+        (None, commitment.try_into().map_err(|_| StoreError::Corrupt("payload"))?)
+    } else {
+        let payload = keys.open(&payload_place(number, &bytes, &salt), &sealed)?;
+        let salt = salt.try_into().map_err(|_| StoreError::Corrupt("salt"))?;
+        let event: Event =
+            serde_json::from_slice(&payload).map_err(|_| StoreError::Corrupt("payload"))?;
+        if event.kind() != envelope.kind {
+            return Err(StoreError::Corrupt("payload"));
+        }
+        (Some(event), leaf::commitment(&salt, &payload))
+    };
+    let leaf = leaf::leaf_bytes(&bytes, &commitment);
+    if leaf_hash(&leaf) != hash {
+        return Err(StoreError::Corrupt("leaf"));
+    }
+    Ok((Recorded { number, envelope, event, leaf }, hash))
+}
+
+/// Appends prepared rows, and the subtrees that became complete with them.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn append(
+    conn: &mut Conn,
+    rows: Vec<Value>,
+    subtrees: &[Kept],
+) -> Result<(), StoreError> {
+    let head = "INSERT INTO journal (number, kind, envelope, salt, payload, leaf)";
+    conn.insert(head, 6, "", rows).await?;
+    let values = subtrees
+        .iter()
+        .flat_map(|kept| {
+            [u64::from(kept.level).into(), kept.index.into(), kept.hash.as_slice().into()]
+        })
+        .collect();
+    conn.insert("INSERT INTO subtree (level, place, hash)", 3, "", values).await
+}
+
+/// Events from number `from` on.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses or a row was changed.
+pub async fn events(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    from: u64,
+    limit: u64,
+) -> Result<Vec<(Recorded, Hash)>, StoreError> {
+    let sql = "SELECT number, kind, envelope, salt, payload, leaf FROM journal \
+               WHERE number >= $1 ORDER BY number LIMIT $2";
+    let rows = conn.rows(sql, vec![from.into(), limit.into()]).await?;
+    rows.iter().map(|row| read_row(keys, row)).collect()
+}
+
+/// The event with a number.
+///
+/// # Errors
+/// As [`events`].
+pub async fn event(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    number: u64,
+) -> Result<Option<Recorded>, StoreError> {
+    let found = events(conn, keys, number, 1).await?.into_iter().next();
+    Ok(found.map(|(recorded, _)| recorded).filter(|recorded| recorded.number == number))
+}
+
+/// Hashes of complete subtrees, from the leaves and subtrees that are kept.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where one is missing.
+pub async fn hashes(conn: &mut Conn, nodes: &[Node]) -> Result<HashMap<Node, Hash>, StoreError> {
+    let mut known = HashMap::with_capacity(nodes.len());
+    for node in nodes {
+        let level = node.height / TILE_HEIGHT;
+        let rest = node.height % TILE_HEIGHT;
+        let (first, count) = (node.index << rest, 1_u64 << rest);
+        let rows = if level == 0 {
+            let sql = "SELECT leaf FROM journal WHERE number > $1 AND number <= $2 ORDER BY number";
+            conn.rows(sql, vec![first.into(), (first + count).into()]).await?
+        } else {
+            let sql = "SELECT hash FROM subtree \
+                       WHERE level = $1 AND place >= $2 AND place < $3 ORDER BY place";
+            let values = vec![u64::from(level).into(), first.into(), (first + count).into()];
+            conn.rows(sql, values).await?
+        };
+        let mut hashes = rows.iter().map(|row| row.exact(0)).collect::<Result<Vec<Hash>, _>>()?;
+        if hashes.len() as u64 != count {
+            return Err(StoreError::Corrupt("tree"));
+        }
+        while hashes.len() > 1 {
+            hashes = hashes.chunks(2).map(|pair| node_hash(&pair[0], &pair[1])).collect();
+        }
+        known.insert(*node, hashes[0]);
+    }
+    Ok(known)
+}
+
+/// The right edge of the tree of `size` leaves.
+///
+/// # Errors
+/// As [`hashes`].
+pub async fn frontier(conn: &mut Conn, size: u64) -> Result<Frontier, StoreError> {
+    let nodes = peaks(size);
+    let known = hashes(conn, &nodes).await?;
+    let edge = nodes.iter().map(|node| known[node]).collect();
+    Frontier::from_peaks(size, edge).ok_or(StoreError::Corrupt("tree"))
+}
+
+/// The first checkpoint that covers at least `size` leaves, as its size and note.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn checkpoint(conn: &mut Conn, size: u64) -> Result<Option<(u64, String)>, StoreError> {
+    let sql = "SELECT size, note FROM checkpoint WHERE size >= $1 ORDER BY size LIMIT 1";
+    let row = conn.row(sql, vec![size.into()]).await?;
+    row.map(|row| Ok((row.number(0)?, row.text(1)?))).transpose()
+}
+
+/// The receipt of an event: the same one every time it is asked for.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where what is stored does not prove it.
+pub async fn receipt(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    number: u64,
+) -> Result<Option<Receipt>, StoreError> {
+    let Some(recorded) = event(conn, keys, number).await? else { return Ok(None) };
+    let Some((size, note)) = checkpoint(conn, number).await? else { return Ok(None) };
+    let signed = keys.verify(&note).ok_or(StoreError::Corrupt("checkpoint"))?;
+    let plan = Plan::inclusion(number - 1, size).map_err(|_| StoreError::Corrupt("tree"))?;
+    let known = hashes(conn, &plan.needs()).await?;
+    let proof = plan.fill(&known).ok_or(StoreError::Corrupt("tree"))?;
+    let leaf = recorded.leaf;
+    verify_inclusion(&leaf_hash(&leaf), number - 1, size, &proof, &signed.root)
+        .map_err(|_| StoreError::Corrupt("tree"))?;
+    if signed.size != size {
+        return Err(StoreError::Corrupt("checkpoint"));
+    }
+    Ok(Some(Receipt { number, leaf, proof, size, checkpoint: note }))
+}

@@ -1,0 +1,174 @@
+//! Opening: the lock, the tables, the signed head, the last leaves, and loading the memory of the process.
+
+use super::dialect::{self, Conn};
+use super::error::StoreError;
+use super::head::{self, Head};
+use super::journal;
+use super::rows;
+use super::settings::Settings;
+use crate::core::access::{Credential, Tenant};
+use crate::core::bank::Bank;
+use crate::core::event::Event;
+use crate::core::journal::merkle::{Frontier, TILE_HEIGHT};
+use crate::core::policy::Surface;
+use crate::core::resident::Resident;
+use crate::io::seal::KeyRing;
+use rustix::fs::{FlockOperation, flock};
+use std::fs::File;
+use std::time::{Duration, Instant};
+
+/// Entries loaded at a time.
+const ENTRIES_AT_ONCE: u64 = 1000;
+/// How often a lock that another holds is tried.
+const LOCK_TRY_EVERY: Duration = Duration::from_millis(20);
+
+/// Takes the lock that says who may write; the operating system frees it with the process.
+///
+/// # Errors
+/// [`StoreError::InUse`] where another process keeps it for too long.
+pub async fn lock(settings: &Settings) -> Result<File, StoreError> {
+    let path = settings.database.with_extension("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    let began = Instant::now();
+    while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if error != rustix::io::Errno::WOULDBLOCK {
+            return Err(std::io::Error::from(error).into());
+        }
+        if began.elapsed() >= settings.lock_wait_max {
+            return Err(StoreError::InUse);
+        }
+        tokio::time::sleep(LOCK_TRY_EVERY).await;
+    }
+    Ok(file)
+}
+
+/// Makes the tables where there are none, and brings older ones to the present version. Forwards only.
+///
+/// # Errors
+/// [`StoreError::Schema`] where they are of a later version.
+pub async fn migrate(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
+    let needed = dialect::SCHEMA_VERSION;
+    match conn.version().await? {
+        0 => {
+            conn.begin().await?;
+            let made = async {
+                conn.create_tables().await?;
+                head::create(conn, keys).await?;
+                conn.commit().await
+            };
+            let made = made.await;
+            if made.is_err() {
+                conn.roll_back().await;
+            }
+            made
+        }
+        found if found == needed => Ok(()),
+        found => Err(StoreError::Schema { found, needed }),
+    }
+}
+
+/// Checks that the tables are of the version this program needs.
+///
+/// # Errors
+/// [`StoreError::Schema`] where they are of another, [`StoreError::Missing`] where there are none.
+pub async fn check_version(conn: &mut Conn) -> Result<(), StoreError> {
+    let needed = dialect::SCHEMA_VERSION;
+    match conn.version().await? {
+        0 => Err(StoreError::Missing),
+        found if found == needed => Ok(()),
+        found => Err(StoreError::Schema { found, needed }),
+    }
+}
+
+/// Checks the head against its signed checkpoint, and the leaves since the last complete tile; gives the tree's right edge.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] names what does not hold.
+pub async fn check_tail(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    head: &Head,
+) -> Result<Frontier, StoreError> {
+    let frontier = journal::frontier(conn, head.size).await?;
+    if frontier.root() != head.root {
+        return Err(StoreError::Corrupt("tree"));
+    }
+    let beyond = conn
+        .row("SELECT number FROM journal WHERE number > $1 LIMIT 1", vec![head.size.into()])
+        .await?;
+    if beyond.is_some() {
+        return Err(StoreError::Corrupt("journal reaches beyond its head"));
+    }
+    if head.size == 0 {
+        return Ok(frontier);
+    }
+    let (size, note) =
+        journal::checkpoint(conn, head.size).await?.ok_or(StoreError::Corrupt("checkpoint"))?;
+    let signed = keys.verify(&note).ok_or(StoreError::Corrupt("checkpoint"))?;
+    if (signed.size, signed.root, size) != (head.size, head.root, head.size) {
+        return Err(StoreError::Corrupt("checkpoint"));
+    }
+    let tile = 1_u64 << TILE_HEIGHT;
+    let from = (head.size - 1) / tile * tile + 1;
+    let tail = journal::events(conn, keys, from, tile).await?;
+    let dense = tail.iter().zip(from..).all(|((recorded, _), number)| recorded.number == number);
+    if !dense || tail.len() as u64 != head.size - from + 1 {
+        return Err(StoreError::Corrupt("journal is not dense"));
+    }
+    Ok(frontier)
+}
+
+/// Loads the memory of the process from rows: each stands for the event that made it.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses or a row was changed.
+pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Resident, StoreError> {
+    let mut resident = Resident::default();
+    for (_, number, tenant) in rows::all_documents::<Tenant>(conn, keys).await? {
+        resident.apply(number, &Event::TenantPut { tenant });
+    }
+    for (_, number, credential) in rows::all_documents::<Credential>(conn, keys).await? {
+        resident.apply(number, &Event::CredentialPut { credential });
+    }
+    for (scope, number, surface) in rows::all_documents::<Surface>(conn, keys).await? {
+        resident.apply(number, &Event::SurfacePut { scope: rows::scope_of(&scope)?, surface });
+    }
+    for (text, number, bank) in rows::all_documents::<Bank>(conn, keys).await? {
+        let scope = rows::scope_of(&text)?;
+        let (id, at) = (bank.id.clone(), bank.changed);
+        resident.apply(number, &Event::BankPut { scope: scope.clone(), bank });
+        let mut after: Option<String> = None;
+        loop {
+            let page =
+                rows::entries(conn, keys, &text, &id, None, after.as_deref(), ENTRIES_AT_ONCE)
+                    .await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.to_string());
+            let (scope, bank) = (scope.clone(), id.clone());
+            // All pages bear the number of the bank's last change, which its row keeps.
+            resident.apply(number, &Event::EntriesPut { scope, bank, entries: page, at });
+        }
+    }
+    resident.in_step(head.size);
+    Ok(resident)
+}
+
+/// Takes the store over: a new epoch, and the mark of an orderly end taken away.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn take_over(conn: &mut Conn, keys: &KeyRing) -> Result<(Head, Head), StoreError> {
+    conn.begin().await?;
+    let taken = async {
+        let before = head::lock(conn, keys).await?;
+        let after = Head { epoch: before.epoch + 1, clean: false, ..before };
+        head::advance(conn, keys, &before, &after).await?;
+        conn.commit().await?;
+        Ok((before, after))
+    };
+    let taken: Result<_, StoreError> = taken.await;
+    if taken.is_err() {
+        conn.roll_back().await;
+    }
+    taken
+}

@@ -1,0 +1,69 @@
+//! What can be set about the store.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What happens after the outcome of a commit is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The process ends with code 74, so that a restart reads what was kept.
+    Exit,
+    /// The process stays; every later change is refused.
+    Stay,
+}
+
+/// What can be set about the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The database file.
+    pub database: PathBuf,
+    /// The file that events wait in while the database is away.
+    pub spool: PathBuf,
+    /// Greatest size of the spool, in bytes.
+    pub spool_bytes_max: u64,
+    /// Most changes in one commit.
+    pub group_max: usize,
+    /// Most changes that wait for the writer; further callers wait to be let in.
+    pub waiting_max: usize,
+    /// Connections for reading.
+    pub readers: u32,
+    /// How long a statement waits for a locked database.
+    pub busy_max: Duration,
+    /// How long opening waits for another process to let go of the store.
+    pub lock_wait_max: Duration,
+    /// How long a verdict waits for the database before it goes to the spool.
+    pub keep_wait_max: Duration,
+    /// How long answers are kept for repeated requests (AIP-155).
+    pub request_kept: Duration,
+    /// How often counts are flushed and the spool is looked at.
+    pub flush_every: Duration,
+    /// What happens after the outcome of a commit is unknown.
+    pub on_failure: OnFailure,
+}
+
+impl Settings {
+    /// The usual settings for a store in a data directory.
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { database: folder.join("bulwark.db"), spool: folder.join("spool"), ..Self::default() }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            database: PathBuf::from("bulwark.db"),
+            spool: PathBuf::from("spool"),
+            spool_bytes_max: 64 << 20,
+            group_max: 1024,
+            waiting_max: 4096,
+            readers: 4,
+            busy_max: Duration::from_secs(5),
+            lock_wait_max: Duration::from_secs(5),
+            keep_wait_max: Duration::from_secs(2),
+            request_kept: Duration::from_secs(24 * 3600),
+            flush_every: Duration::from_secs(60),
+            on_failure: OnFailure::Exit,
+        }
+    }
+}

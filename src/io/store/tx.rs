@@ -1,0 +1,214 @@
+//! What a change sees and does within a transaction: fresh rows, time, names, and recording of events.
+
+use super::dialect::{Conn, Value};
+use super::error::StoreError;
+use super::head::Head;
+use super::journal::{self, Prepared};
+use super::project::{self, Late};
+use super::rows::{self, NO_SCOPE};
+use crate::core::access::{Credential, Scope, Tenant};
+use crate::core::bank::{Bank, Entry, EntryState};
+use crate::core::event::Event;
+use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
+use crate::core::policy::Surface;
+use crate::core::signal::Signal;
+use crate::core::time::Time;
+use crate::io::clock::{Clock, log_time};
+use crate::io::seal::KeyRing;
+use std::sync::Arc;
+
+/// A transaction of the writer, as one change after the other sees it.
+pub struct Tx {
+    pub(super) conn: Conn,
+    pub(super) keys: Arc<KeyRing>,
+    pub(super) clock: Clock,
+    pub(super) head: Head,
+    pub(super) now: Time,
+    pub(super) late: Late,
+    /// Events of the transaction with what is appended for them.
+    pub(super) recorded: Vec<(Event, Prepared)>,
+    savepoint: bool,
+}
+
+/// How far a transaction had come before a change began.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    recorded: usize,
+    verdicts: usize,
+    outcomes: usize,
+}
+
+impl Tx {
+    pub(super) fn new(conn: Conn, keys: Arc<KeyRing>, clock: Clock, head: Head) -> Self {
+        let (late, recorded, savepoint) = (Late::default(), Vec::new(), false);
+        Self { conn, keys, clock, head, now: head.time, late, recorded, savepoint }
+    }
+
+    pub(super) fn begin(&mut self, head: Head) {
+        self.head = head;
+        self.now = log_time(head.time, self.clock.now());
+        self.late = Late::default();
+        self.recorded.clear();
+        self.savepoint = false;
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            recorded: self.recorded.len(),
+            verdicts: self.late.verdicts.len(),
+            outcomes: self.late.outcomes.len(),
+        }
+    }
+
+    /// Ends a change that is to stay in the transaction.
+    pub(super) async fn release(&mut self) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.savepoint) {
+            self.conn.run("RELEASE SAVEPOINT change", Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Undoes a change without a trace.
+    pub(super) async fn undo(&mut self, mark: Mark) -> Result<(), StoreError> {
+        self.recorded.truncate(mark.recorded);
+        self.late.verdicts.truncate(mark.verdicts);
+        self.late.outcomes.truncate(mark.outcomes);
+        if std::mem::take(&mut self.savepoint) {
+            self.conn.run("ROLLBACK TO SAVEPOINT change", Vec::new()).await?;
+            self.conn.run("RELEASE SAVEPOINT change", Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    /// Number of the event recorded last in this transaction or before it.
+    pub(super) fn number(&self) -> u64 {
+        self.head.size + self.recorded.len() as u64
+    }
+
+    /// Log time of the transaction: never before that of an earlier one.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// A fresh name for something that is made.
+    #[must_use]
+    pub fn fresh_id(&self) -> String {
+        self.clock.fresh_id()
+    }
+
+    /// Records an event: gives it the next number, changes rows by it, and appends it to the journal at the commit.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses, or the event does not fit what is kept.
+    pub async fn record(&mut self, event: Event) -> Result<u64, StoreError> {
+        if project::is_immediate(&event) && !self.savepoint {
+            self.conn.run("SAVEPOINT change", Vec::new()).await?;
+            self.savepoint = true;
+        }
+        let number = self.number() + 1;
+        project::project(&mut self.conn, &self.keys, &mut self.late, number, &event).await?;
+        let prepared = journal::prepare(&self.keys, &self.clock, number, self.now, &event);
+        self.recorded.push((event, prepared));
+        Ok(number)
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses or the row was changed.
+    pub async fn tenant(&mut self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, NO_SCOPE, id.as_str()).await
+    }
+
+    /// A credential.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn credential(
+        &mut self,
+        id: &CredentialId,
+    ) -> Result<Option<Credential>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, NO_SCOPE, id.as_str()).await
+    }
+
+    /// A surface.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn surface(
+        &mut self,
+        scope: &Scope,
+        id: &SurfaceId,
+    ) -> Result<Option<Surface>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, &scope.to_string(), id.as_str()).await
+    }
+
+    /// A bank.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn bank(&mut self, scope: &Scope, id: &BankId) -> Result<Option<Bank>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, &scope.to_string(), id.as_str()).await
+    }
+
+    /// An entry, removed ones included.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn entry(
+        &mut self,
+        scope: &Scope,
+        bank: &BankId,
+        id: &EntryId,
+    ) -> Result<Option<Entry>, StoreError> {
+        rows::entry(&mut self.conn, &self.keys, scope, bank, id).await
+    }
+
+    /// The entry of a bank that holds a signal, or held it before it was removed.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn entry_by_signal(
+        &mut self,
+        scope: &Scope,
+        bank: &BankId,
+        signal: &Signal,
+    ) -> Result<Option<(EntryId, EntryState)>, StoreError> {
+        let found = self.entries_by_signal(scope, bank, std::slice::from_ref(signal)).await?;
+        Ok(found.into_iter().next().flatten())
+    }
+
+    /// [`Self::entry_by_signal`] for many signals, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn entries_by_signal(
+        &mut self,
+        scope: &Scope,
+        bank: &BankId,
+        signals: &[Signal],
+    ) -> Result<Vec<Option<(EntryId, EntryState)>>, StoreError> {
+        rows::entries_by_signal(&mut self.conn, &self.keys, scope, bank, signals).await
+    }
+
+    /// Journal number of a verdict, if it was recorded.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn verdict_number(
+        &mut self,
+        scope: &Scope,
+        id: &VerdictId,
+    ) -> Result<Option<u64>, StoreError> {
+        let scope = scope.to_string();
+        let here = self.late.verdicts.iter().rev();
+        let mut here = here.filter(|(of, verdict, _)| *of == scope && verdict == id.as_str());
+        if let Some((_, _, number)) = here.next() {
+            return Ok(Some(*number));
+        }
+        let sql = "SELECT number FROM verdict WHERE scope = $1 AND verdict = $2";
+        let values: Vec<Value> = vec![scope.as_str().into(), id.as_str().into()];
+        self.conn.row(sql, values).await?.map(|row| row.number(0)).transpose()
+    }
+}

@@ -1,0 +1,388 @@
+//! The writer: one thread that gathers changes and commits them together, with one signed checkpoint a commit.
+
+use super::error::StoreError;
+use super::handle::{Answer, RequestKey};
+use super::head::{self, Head};
+use super::project::insert_late;
+use super::settings::{OnFailure, Settings};
+use super::tx::Tx;
+use super::{dialect::Value, journal};
+use crate::core::event::Event;
+use crate::core::journal::merkle::Frontier;
+use crate::core::resident::Resident;
+use crate::io::seal::Place;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use parking_lot::RwLock;
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Why a change was not kept.
+pub(super) enum Refusal {
+    /// It refused itself; what it said, for the caller who knows the type.
+    Domain(Box<dyn Any + Send>),
+    /// Its request's key stands for other content.
+    RequestIdReused,
+    /// The store could not.
+    Store(StoreError),
+}
+
+pub(super) type Change =
+    Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, Refusal>> + Send>;
+
+pub(super) struct Job {
+    pub(super) request: Option<RequestKey>,
+    pub(super) change: Change,
+    pub(super) answer: oneshot::Sender<Result<Answer, Refusal>>,
+}
+
+pub(super) enum Message {
+    Job(Job),
+    /// Ends writing in order.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What the writer shares with those who ask it.
+pub(super) struct Shared {
+    pub(super) resident: Arc<RwLock<Resident>>,
+    pub(super) failed: AtomicBool,
+    /// Commits that wrote something.
+    pub(super) commits: AtomicU64,
+}
+
+pub(super) struct Writer {
+    pub(super) tx: Tx,
+    pub(super) frontier: Frontier,
+    pub(super) settings: Settings,
+    pub(super) shared: Arc<Shared>,
+    /// Log time in milliseconds at which old requests were last cleared away.
+    pub(super) cleared: i64,
+    /// Held for as long as this process may write.
+    pub(super) lock: Option<std::fs::File>,
+}
+
+type Outcome = (oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>);
+
+/// How often requests past their time are cleared away.
+const CLEAR_EVERY: Duration = Duration::from_secs(600);
+/// How long callers have to hear of a failure before the process ends.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Exit code for an input or output error (`sysexits.h`, `EX_IOERR`).
+const EXIT_IO: i32 = 74;
+
+pub(super) fn request_place(
+    scope: &str,
+    method: &str,
+    request: &[u8],
+    digest: &[u8],
+    number: u64,
+    kept: i64,
+) -> Place {
+    let place = Place::of("request").text(scope).text(method).bytes(request).bytes(digest);
+    place.number(number).number(kept.cast_unsigned())
+}
+
+impl Writer {
+    /// Serves until it is closed, all who could ask it are gone, or a commit failed.
+    pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        while let Some(first) = messages.recv().await {
+            let mut jobs = Vec::new();
+            let mut close = None;
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Job(job) => jobs.push(job),
+                    Message::Close(done) => {
+                        close = Some(done);
+                        break;
+                    }
+                }
+                if jobs.len() >= self.settings.group_max.max(1) {
+                    break;
+                }
+                next = messages.try_recv().ok();
+            }
+            if !jobs.is_empty() && !self.group(jobs).await {
+                self.fail();
+                return;
+            }
+            if let Some(done) = close {
+                let result = self.finish().await;
+                let Self { tx, lock, .. } = self;
+                let result = result.and(tx.conn.close().await);
+                drop(lock);
+                let _ = done.send(result);
+                return;
+            }
+        }
+    }
+
+    fn fail(&self) {
+        self.shared.failed.store(true, Ordering::SeqCst);
+        tracing::error!("the store stopped writing: the outcome of a commit is unknown");
+        if self.settings.on_failure == OnFailure::Exit {
+            std::thread::sleep(LAST_WORDS);
+            std::process::exit(EXIT_IO);
+        }
+    }
+
+    /// Runs changes in one transaction and answers them; says whether writing may go on.
+    async fn group(&mut self, jobs: Vec<Job>) -> bool {
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        match self.transact(jobs, &mut outcomes).await {
+            Ok(events) => {
+                self.apply(events);
+                for (answer, outcome) in outcomes {
+                    let _ = answer.send(outcome);
+                }
+                true
+            }
+            Err((error, go_on)) => {
+                if !go_on {
+                    self.shared.failed.store(true, Ordering::SeqCst);
+                }
+                for (answer, outcome) in outcomes {
+                    let refused = match outcome {
+                        Err(refusal) => refusal,
+                        Ok(_) => Refusal::Store(error.clone()),
+                    };
+                    let _ = answer.send(Err(refused));
+                }
+                go_on
+            }
+        }
+    }
+
+    fn apply(&self, events: Vec<(u64, Event)>) {
+        if events.is_empty() {
+            return;
+        }
+        let mut resident = self.shared.resident.write();
+        for (number, event) in &events {
+            resident.apply(*number, event);
+        }
+    }
+
+    /// Gives the events that were committed, or an error and whether writing may go on. Every job ends up in `outcomes`.
+    async fn transact(
+        &mut self,
+        jobs: Vec<Job>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<Vec<(u64, Event)>, (StoreError, bool)> {
+        let mut jobs = jobs.into_iter();
+        let result = self.changes(&mut jobs, outcomes).await;
+        if let Err(error) = result {
+            self.tx.conn.roll_back().await;
+            let go_on = !matches!(error, StoreError::InUse | StoreError::Corrupt("head"));
+            for job in jobs {
+                outcomes.push((job.answer, Err(Refusal::Store(error.clone()))));
+            }
+            return Err((error, go_on));
+        }
+        if self.tx.recorded.is_empty() {
+            self.tx.conn.roll_back().await;
+            return Ok(Vec::new());
+        }
+        match self.append().await {
+            Ok((frontier, after)) => {
+                if self.tx.conn.commit().await.is_err() {
+                    // What was written may have reached the disk or not: nobody may be told either.
+                    return Err((StoreError::OutcomeUnknown, false));
+                }
+                let first = self.tx.head.size + 1;
+                self.frontier = frontier;
+                self.tx.head = after;
+                self.shared.commits.fetch_add(1, Ordering::Relaxed);
+                let events = self.tx.recorded.drain(..).map(|(event, _)| event);
+                Ok((first..).zip(events).collect())
+            }
+            Err(error) => {
+                self.tx.conn.roll_back().await;
+                let go_on = !matches!(error, StoreError::InUse);
+                Err((error, go_on))
+            }
+        }
+    }
+
+    async fn changes(
+        &mut self,
+        jobs: &mut impl Iterator<Item = Job>,
+        outcomes: &mut Vec<Outcome>,
+    ) -> Result<(), StoreError> {
+        self.tx.conn.begin().await?;
+        let head = head::lock(&mut self.tx.conn, &self.tx.keys).await?;
+        let ours = self.tx.head;
+        if (head.size, head.root, head.epoch) != (ours.size, ours.root, ours.epoch) {
+            return Err(StoreError::InUse);
+        }
+        self.tx.begin(head);
+        let mut requests = HashMap::new();
+        for Job { request, change, answer } in jobs {
+            let outcome = self.one(request, change, &mut requests).await;
+            match outcome {
+                Ok(outcome) => outcomes.push((answer, outcome)),
+                Err(error) => {
+                    outcomes.push((answer, Err(Refusal::Store(error.clone()))));
+                    return Err(error);
+                }
+            }
+        }
+        self.keep_requests(requests).await
+    }
+
+    /// Runs one change. The outer error is one that the whole transaction does not survive.
+    async fn one(
+        &mut self,
+        request: Option<RequestKey>,
+        change: Change,
+        requests: &mut HashMap<Key, Kept>,
+    ) -> Result<Result<Answer, Refusal>, StoreError> {
+        let key = request.map(|request| {
+            let print = self.tx.keys.text_fingerprint("request", request.id.as_str());
+            (
+                Key { scope: request.scope.to_string(), method: request.method, print },
+                request.digest,
+            )
+        });
+        if let Some((key, digest)) = &key {
+            let kept = match requests.get(key) {
+                Some(kept) => Some(kept.clone()),
+                None => match self.kept(key).await {
+                    Ok(kept) => kept,
+                    Err(error) => return Ok(Err(Refusal::Store(error))),
+                },
+            };
+            if let Some(kept) = kept {
+                return Ok(if kept.digest == *digest {
+                    Ok(Answer { bytes: kept.answer, number: Some(kept.number), first: false })
+                } else {
+                    Err(Refusal::RequestIdReused)
+                });
+            }
+        }
+        let mark = self.tx.mark();
+        let before = self.tx.number();
+        let run = AssertUnwindSafe(async { change(&mut self.tx).await }).catch_unwind().await;
+        let outcome = run.unwrap_or(Err(Refusal::Store(StoreError::Broken)));
+        match outcome {
+            Ok(bytes) => {
+                self.tx.release().await?;
+                let number = self.tx.number();
+                let number = (number > before).then_some(number);
+                if let (Some((key, digest)), Some(number)) = (key, number) {
+                    requests.insert(key, Kept { digest, number, answer: bytes.clone() });
+                }
+                Ok(Ok(Answer { bytes, number, first: true }))
+            }
+            Err(refusal) => {
+                self.tx.undo(mark).await?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    /// The answer kept for a request, unless its time has passed.
+    async fn kept(&mut self, key: &Key) -> Result<Option<Kept>, StoreError> {
+        let sql = "SELECT digest, number, kept, answer FROM request \
+                   WHERE scope = $1 AND method = $2 AND request = $3";
+        let values =
+            vec![key.scope.as_str().into(), key.method.into(), key.print.as_slice().into()];
+        let Some(row) = self.tx.conn.row(sql, values).await? else { return Ok(None) };
+        let (digest, number, kept): ([u8; 32], _, _) = (row.exact(0)?, row.number(1)?, row.int(2)?);
+        let place = request_place(&key.scope, key.method, &key.print, &digest, number, kept);
+        let answer = self.tx.keys.open(&place, &row.bytes(3)?)?;
+        let fresh = kept > self.oldest();
+        Ok(fresh.then_some(Kept { digest, number, answer }))
+    }
+
+    /// Log time in milliseconds up to which kept requests are too old.
+    fn oldest(&self) -> i64 {
+        let span = i64::try_from(self.settings.request_kept.as_millis()).unwrap_or(i64::MAX);
+        self.tx.now.millis().saturating_sub(span)
+    }
+
+    async fn keep_requests(&mut self, requests: HashMap<Key, Kept>) -> Result<(), StoreError> {
+        let now = self.tx.now.millis();
+        let clear_every = i64::try_from(CLEAR_EVERY.as_millis()).unwrap_or(i64::MAX);
+        if now.saturating_sub(self.cleared) >= clear_every {
+            let old = vec![self.oldest().into()];
+            self.tx.conn.run("DELETE FROM request WHERE kept <= $1", old).await?;
+            self.cleared = now;
+        }
+        let mut values: Vec<Value> = Vec::with_capacity(requests.len() * 7);
+        for (key, kept) in requests {
+            let place =
+                request_place(&key.scope, key.method, &key.print, &kept.digest, kept.number, now);
+            let answer = self.tx.keys.seal(&place, &kept.answer);
+            values.extend([
+                Value::Text(key.scope),
+                key.method.into(),
+                key.print.as_slice().into(),
+                kept.digest.as_slice().into(),
+                kept.number.into(),
+                now.into(),
+                answer.into(),
+            ]);
+        }
+        let head = "INSERT INTO request (scope, method, request, digest, number, kept, answer)";
+        let tail = "ON CONFLICT (scope, method, request) DO UPDATE SET digest = excluded.digest, \
+                    number = excluded.number, kept = excluded.kept, answer = excluded.answer";
+        self.tx.conn.insert(head, 7, tail, values).await
+    }
+
+    /// Appends the recorded events with one checkpoint and sets the head.
+    async fn append(&mut self) -> Result<(Frontier, Head), StoreError> {
+        let mut frontier = self.frontier.clone();
+        let mut subtrees = Vec::new();
+        let mut rows = Vec::with_capacity(self.tx.recorded.len() * 6);
+        for (_, prepared) in &mut self.tx.recorded {
+            frontier.append(prepared.leaf, |kept| subtrees.push(kept));
+            rows.append(&mut prepared.values);
+        }
+        let tx = &mut self.tx;
+        journal::append(&mut tx.conn, rows, &subtrees).await?;
+        insert_late(&mut tx.conn, std::mem::take(&mut tx.late)).await?;
+        let (size, root) = (frontier.size(), frontier.root());
+        let note = tx.keys.sign(size, root);
+        let sql = "INSERT INTO checkpoint (size, note) VALUES ($1, $2)";
+        tx.conn.run(sql, vec![size.into(), Value::Text(note)]).await?;
+        let after = Head { size, root, time: tx.now, ..tx.head };
+        head::advance(&mut tx.conn, &tx.keys, &tx.head, &after).await?;
+        Ok((frontier, after))
+    }
+
+    /// Writes that everything was flushed.
+    async fn finish(&mut self) -> Result<(), StoreError> {
+        let tx = &mut self.tx;
+        tx.conn.begin().await?;
+        let before = head::lock(&mut tx.conn, &tx.keys).await?;
+        if before.epoch != tx.head.epoch {
+            tx.conn.roll_back().await;
+            return Err(StoreError::InUse);
+        }
+        let after = Head { clean: true, ..before };
+        head::advance(&mut tx.conn, &tx.keys, &before, &after).await?;
+        tx.conn.commit().await
+    }
+}
+
+/// Key of a request.
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    scope: String,
+    method: &'static str,
+    print: [u8; 32],
+}
+
+/// What is kept of a request.
+#[derive(Clone)]
+struct Kept {
+    digest: [u8; 32],
+    number: u64,
+    answer: Vec<u8>,
+}

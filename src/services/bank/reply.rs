@@ -1,0 +1,138 @@
+//! Bank answers, written from the core to the wire.
+
+use crate::core::bank::{Bank, BankMode, BankRole, Entry, EntryState, RATIO_ALL, SignalRule};
+use crate::core::matcher::BankStatus;
+use crate::core::time::Time;
+use crate::proto::v1;
+use crate::services::words::signal::{Sent, write_type};
+use crate::services::words::{moment, policy, verdict};
+
+/// Writes a bank.
+#[must_use]
+pub fn bank(bank: &Bank, entry_count: u64) -> v1::Bank {
+    v1::Bank {
+        bank_id: bank.id.to_string(),
+        display_name: bank.display_name.clone(),
+        role: write_role(bank.role).into(),
+        mode: write_mode(bank.mode).into(),
+        enabled: Some(bank.enabled),
+        enabled_ratio: Some(f64::from(bank.ratio_millionths) / f64::from(RATIO_ALL)),
+        signal_rules: bank.rules.iter().map(rule).collect(),
+        vetted: bank.vetted,
+        legal_basis: bank.legal_basis.clone(),
+        freshness_limit: bank.freshness_max.map(moment::span),
+        etag: bank.version.to_string(),
+        create_time: Some(moment::timestamp(bank.created)),
+        update_time: Some(moment::timestamp(bank.changed)),
+        entry_count,
+    }
+}
+
+const fn write_role(role: BankRole) -> v1::BankRole {
+    match role {
+        BankRole::Positive => v1::BankRole::Positive,
+        BankRole::Negative => v1::BankRole::Negative,
+    }
+}
+
+const fn write_mode(mode: BankMode) -> v1::BankMode {
+    match mode {
+        BankMode::Shadow => v1::BankMode::Shadow,
+        BankMode::Enforce => v1::BankMode::Enforce,
+    }
+}
+
+fn rule(rule: &SignalRule) -> v1::SignalRule {
+    let (kind, custom_type) = write_type(&rule.kind);
+    v1::SignalRule {
+        r#type: kind.into(),
+        custom_type,
+        quality_min: rule.quality_min,
+        bands: rule
+            .bands
+            .iter()
+            .map(|band| v1::Band {
+                distance_max: band.distance_max,
+                disposition: policy::write_disposition(band.disposition).into(),
+            })
+            .collect(),
+    }
+}
+
+/// Writes an entry, without its values.
+#[must_use]
+pub fn entry(bank_id: &str, entry: &Entry) -> v1::BankEntry {
+    v1::BankEntry {
+        bank_id: bank_id.to_owned(),
+        entry_id: entry.id.to_string(),
+        signals: entry
+            .signals
+            .iter()
+            .map(|banked| {
+                let (kind, custom_type) = write_type(&banked.signal.kind());
+                v1::EntrySignal { r#type: kind.into(), custom_type, quality: banked.quality }
+            })
+            .collect(),
+        state: write_state(entry.state).into(),
+        provenance: Some(verdict::provenance(&entry.provenance)),
+        note: entry.note.clone(),
+        etag: entry.version.to_string(),
+        create_time: Some(moment::timestamp(entry.created)),
+    }
+}
+
+const fn write_state(state: EntryState) -> v1::EntryState {
+    match state {
+        EntryState::Proposed => v1::EntryState::Proposed,
+        EntryState::Quarantined => v1::EntryState::Quarantined,
+        EntryState::Trial => v1::EntryState::Trial,
+        EntryState::Active => v1::EntryState::Active,
+        EntryState::Disputed => v1::EntryState::Disputed,
+        EntryState::Retired => v1::EntryState::Retired,
+        EntryState::Removed => v1::EntryState::Removed,
+    }
+}
+
+/// Compares two signals by the usual rule of their type.
+#[must_use]
+pub fn compared(first: &Sent, second: &Sent) -> v1::CompareSignalsResponse {
+    let kind = first.signal.kind();
+    if kind != second.signal.kind() {
+        return v1::CompareSignalsResponse::default();
+    }
+    let distance = match (first.signal.bits(), second.signal.bits()) {
+        (Some(a), Some(b)) => Some(a.distance(b)),
+        _ => (first.signal == second.signal).then_some(0),
+    };
+    let rule = SignalRule::usual(kind);
+    let good_enough = |quality: Option<u32>| quality.is_none_or(|q| q >= rule.quality_min);
+    v1::CompareSignalsResponse {
+        comparable: true,
+        distance,
+        usual_distance_max: rule.distance_max(),
+        matches_usually: distance.is_some_and(|distance| distance <= rule.distance_max())
+            && good_enough(first.quality)
+            && good_enough(second.quality),
+    }
+}
+
+/// Writes what the index holds of one bank.
+#[must_use]
+pub fn index_status(status: &BankStatus<'_>, entry_count: u64, now: Time) -> v1::BankIndexStatus {
+    let age = now.since(status.bank.changed);
+    v1::BankIndexStatus {
+        bank_id: status.bank.id.to_string(),
+        version: status.number,
+        age: Some(moment::span(age)),
+        stale: status.bank.freshness_max.is_some_and(|limit| age > limit),
+        entry_count,
+        signals: status
+            .signals
+            .iter()
+            .map(|(kind, count)| {
+                let (kind, custom_type) = write_type(kind);
+                v1::SignalCount { r#type: kind.into(), custom_type, count: *count }
+            })
+            .collect(),
+    }
+}

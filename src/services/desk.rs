@@ -1,0 +1,156 @@
+//! What every room works with: the store, the examiner of media, the clock, and the limits of a call.
+
+use crate::core::access::Caller;
+use crate::core::id::RequestId;
+use crate::core::repeats::{Repeats, Seen};
+use crate::io::clock::Clock;
+use crate::io::media::{Blob, BlobError, Examiner};
+use crate::io::store::{RequestKey, Store};
+use crate::services::call::{self, ByteBudget, Deadline};
+use crate::services::pump::Patience;
+use crate::services::status::{Reason, Refusal};
+use crate::services::words::request::Keyed;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tonic::Request;
+
+/// Most bytes of one chunk of a stream.
+pub const CHUNK_BYTES_MAX: u64 = 64 * 1024;
+/// Requests whose keys are remembered although they kept nothing.
+const REPEATS_MAX: usize = 65_536;
+
+/// Limits of calls, from the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most bytes of one upload.
+    pub upload_bytes_max: u64,
+    /// Longest wait for a caller's next message.
+    pub stream_idle: Duration,
+    /// Time between two signs of life of a stream.
+    pub heartbeat: Duration,
+    /// Time for one item where a call has no deadline.
+    pub item_time_max: Duration,
+}
+
+type RepeatKey = (String, &'static str, RequestId);
+
+/// What every room works with.
+#[derive(Clone)]
+pub struct Desk {
+    /// Journal, rows and memory.
+    pub store: Store,
+    /// Examination of media.
+    pub examiner: Examiner,
+    /// The clock and the source of names.
+    pub clock: Clock,
+    /// Limits of calls.
+    pub limits: Limits,
+    repeats: Arc<Mutex<Repeats<RepeatKey>>>,
+}
+
+impl Desk {
+    /// A desk over open parts.
+    #[must_use]
+    pub fn new(store: Store, examiner: Examiner, clock: Clock, limits: Limits) -> Self {
+        let repeats = Arc::new(Mutex::new(Repeats::new(REPEATS_MAX)));
+        Self { store, examiner, clock, limits, repeats }
+    }
+
+    /// How long a stream of this call may be quiet.
+    #[must_use]
+    pub fn patience(&self, call: &Call) -> Patience {
+        Patience {
+            deadline: call.deadline,
+            idle: self.limits.stream_idle,
+            heartbeat: self.limits.heartbeat,
+        }
+    }
+
+    /// When the examination of an item must be over.
+    #[must_use]
+    pub fn item_deadline(&self, call: &Call) -> Instant {
+        let own = Instant::now() + self.limits.item_time_max;
+        // The answer must still be written after the last moment of looking.
+        call.deadline.map_or(own, |end| own.min(end.0 - ANSWER_TIME.min(end.left() / 2)))
+    }
+
+    /// Sealed memory with an item's bytes.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`] where the system gives no memory.
+    pub fn blob(&self, content: &[u8]) -> Result<Blob, Refusal> {
+        let mut blob = Blob::new(self.limits.upload_bytes_max.max(content.len() as u64))
+            .map_err(|fault| refuse_blob(&fault))?;
+        blob.write(content).map_err(|fault| refuse_blob(&fault))?;
+        Ok(blob)
+    }
+
+    /// Notes a keyed request that may keep nothing, and says whether it was seen before.
+    ///
+    /// # Errors
+    /// [`Reason::RequestIdReused`] where the key was seen with other content.
+    pub fn note(&self, call: &Call, method: &'static str, keyed: &Keyed) -> Result<Seen, Refusal> {
+        let key = (call.caller.scope.to_string(), method, keyed.id.clone());
+        match self.repeats.lock().see(key, keyed.digest) {
+            Seen::Other => Err(reused()),
+            seen => Ok(seen),
+        }
+    }
+}
+
+/// Time kept for writing the answer.
+const ANSWER_TIME: Duration = Duration::from_millis(100);
+
+/// A key that was used with other content.
+#[must_use]
+pub fn reused() -> Refusal {
+    Refusal::new(Reason::RequestIdReused, "the request_id was used before with other content")
+}
+
+/// What an upload's memory failed at, in the contract's words.
+#[must_use]
+pub fn refuse_blob(fault: &BlobError) -> Refusal {
+    match fault {
+        BlobError::TooLarge { .. } => Refusal::new(Reason::UploadTooLarge, fault.to_string()),
+        _ => Refusal::new(Reason::Internal, "no memory for the item"),
+    }
+}
+
+/// What a method knows of its call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who is calling.
+    pub caller: Caller,
+    /// Until when.
+    pub deadline: Option<Deadline>,
+    /// From which its memory is taken.
+    pub budget: ByteBudget,
+}
+
+impl Call {
+    /// Reads what the server said of the call.
+    ///
+    /// # Errors
+    /// A refusal where the server let nobody in particular through.
+    pub fn of<T>(request: &Request<T>) -> Result<Self, Refusal> {
+        let said = request.extensions();
+        Ok(Self {
+            caller: call::caller(said)?.clone(),
+            deadline: Deadline::of(said),
+            budget: ByteBudget::of(said)?.clone(),
+        })
+    }
+
+    /// The key under which the store keeps the first answer to a request.
+    #[must_use]
+    pub fn request_key(&self, method: &'static str, keyed: Option<&Keyed>) -> Option<RequestKey> {
+        keyed.map(|keyed| RequestKey {
+            scope: self.caller.scope.clone(),
+            method,
+            id: keyed.id.clone(),
+            digest: keyed.digest,
+        })
+    }
+}

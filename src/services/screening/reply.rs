@@ -1,0 +1,151 @@
+//! Screening answers, written from the core to the wire.
+
+use crate::core::media::{Examined, Format, Part, Picture};
+use crate::core::screening::question::Question;
+use crate::core::signal::Signal;
+use crate::core::upload::Upload;
+use crate::core::verdict::{Dihedral, Form};
+use crate::proto::v1;
+use crate::services::desk::Limits;
+use crate::services::screening::parse::BatchItem;
+use crate::services::words::{moment, signal, verdict};
+
+/// Chunks that a caller should send ahead of their acknowledgement.
+const CHUNKS_AHEAD: u32 = 64;
+/// Batches that a caller should send ahead of their results.
+const BATCHES_AHEAD: u32 = 4;
+/// Pictures in one message: eight signals of about 100 bytes each keep it far below 1 MiB.
+const PICTURES_PER_MESSAGE: usize = 256;
+
+/// Says that an upload may go on.
+#[must_use]
+pub fn accepted(limits: &Limits) -> v1::UploadAccepted {
+    v1::UploadAccepted {
+        upload_bytes_max: limits.upload_bytes_max,
+        unacknowledged_chunks_max: CHUNKS_AHEAD,
+        heartbeat_interval: Some(moment::span(limits.heartbeat)),
+    }
+}
+
+/// Says how far an upload has come.
+#[must_use]
+pub const fn progress(upload: Upload) -> v1::UploadProgress {
+    v1::UploadProgress { received_bytes: upload.bytes(), acknowledged_chunk: upload.chunks() }
+}
+
+/// Says that a stream of batches may go on.
+#[must_use]
+pub const fn batches_accepted() -> v1::BatchAccepted {
+    v1::BatchAccepted { unanswered_batches_max: BATCHES_AHEAD }
+}
+
+/// Answers an item that could not be read: it was not examined, so it is held.
+#[must_use]
+pub fn unread(item: &BatchItem, faults: &[(String, String)]) -> v1::ItemResult {
+    v1::ItemResult {
+        item_id: item.sent_id.clone(),
+        disposition: v1::Disposition::Hold.into(),
+        verdict: None,
+        faults: faults
+            .iter()
+            .map(|(field, description)| v1::FieldFault {
+                field: field.clone(),
+                description: description.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// Answers an item of a batch: the whole verdict only where it is more than a plain `ALLOW`.
+#[must_use]
+pub fn item(item: &BatchItem, verdict: v1::Verdict) -> v1::ItemResult {
+    let plain = verdict.disposition == i32::from(v1::Disposition::Allow)
+        && verdict.incomplete.is_none()
+        && verdict.findings.is_empty()
+        && verdict.shadow_findings.is_empty();
+    v1::ItemResult {
+        item_id: item.sent_id.clone(),
+        disposition: verdict.disposition,
+        verdict: (!plain).then_some(verdict),
+        faults: Vec::new(),
+    }
+}
+
+/// The media type of a format; empty where none was recognised.
+const fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Jpeg => "image/jpeg",
+        Format::Png => "image/png",
+        Format::Gif => "image/gif",
+        Format::Webp => "image/webp",
+        Format::Bmp => "image/bmp",
+        Format::Tiff => "image/tiff",
+        Format::Avif => "image/avif",
+        Format::Heic => "image/heic",
+        Format::Jxl => "image/jxl",
+        Format::Zip => "application/zip",
+        Format::Tar => "application/x-tar",
+        Format::IsoMedia => "video/mp4",
+        Format::Matroska => "video/matroska",
+        Format::Avi => "video/vnd.avi",
+        Format::Mpeg => "video/mpeg",
+        Format::Flv => "video/x-flv",
+        Format::Other => "application/octet-stream",
+        Format::Unknown => "",
+    }
+}
+
+/// Everything that was hashed, in messages of bounded size.
+#[must_use]
+pub fn hashes(examined: &Examined) -> Vec<v1::PartHashes> {
+    examined.parts.iter().flat_map(part_hashes).collect()
+}
+
+fn part_hashes(part: &Part) -> Vec<v1::PartHashes> {
+    let message = |digests, pictures| v1::PartHashes {
+        part: part.place.clone(),
+        media_type: media_type(part.format).to_owned(),
+        digests,
+        pictures,
+    };
+    let plain = |value: Signal| signal::write(&value, None, Form::Canonical, Dihedral::Original);
+    let digests: Vec<_> = part.digests.iter().flat_map(|digests| {
+        [
+            plain(Signal::Md5(digests.md5)),
+            plain(Signal::Sha1(digests.sha1)),
+            plain(Signal::Sha256(digests.sha256)),
+        ]
+    })
+    .collect();
+    let mut messages = Vec::new();
+    let mut rest = part.pictures.chunks(PICTURES_PER_MESSAGE);
+    let first = rest.next().unwrap_or_default();
+    messages.push(message(digests, first.iter().map(picture).collect()));
+    messages.extend(rest.map(|some| message(Vec::new(), some.iter().map(picture).collect())));
+    messages
+}
+
+fn picture(picture: &Picture) -> v1::PictureHashes {
+    v1::PictureHashes {
+        frame: picture.frame,
+        width: picture.width,
+        height: picture.height,
+        signals: Dihedral::ALL
+            .into_iter()
+            .zip(picture.hashes)
+            .map(|(dihedral, bits)| {
+                signal::write(&Signal::Pdq(bits), Some(picture.quality), picture.form, dihedral)
+            })
+            .collect(),
+    }
+}
+
+/// Says that all hashes were sent.
+#[must_use]
+pub fn finished(examined: &Examined) -> v1::HashMediaFinished {
+    v1::HashMediaFinished {
+        part_count: u32::try_from(examined.parts.len()).unwrap_or(u32::MAX),
+        coverage: Question::of_examined(examined).coverage.iter().map(verdict::coverage).collect(),
+        engine: crate::core::pdq::engine().to_owned(),
+    }
+}

@@ -1,0 +1,12 @@
+//! Words that several services share, read from the wire into the core and written back.
+//!
+//! Rooms stand in order of dependence: each uses only rooms declared above it.
+
+pub mod fields;
+pub mod moment;
+pub mod page;
+pub mod request;
+pub mod signal;
+pub mod policy;
+pub mod context;
+pub mod verdict;
