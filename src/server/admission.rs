@@ -70,8 +70,7 @@ impl Slots {
             })
             .map(|_| Slot { slots: Arc::clone(self), class })
             .map_err(|_| {
-                Refusal::new(Reason::OverCapacity, "too many calls are being answered")
-                    .with("limit", "limits.in_flight_calls")
+                Refusal::over("limits.in_flight_calls", "too many calls are being answered")
             })
     }
 }

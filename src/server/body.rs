@@ -309,12 +309,13 @@ fn refusal_of(status: &Status) -> Refusal {
         {
             Refusal::new(Reason::CompressionUnsupported, "messages must not be compressed")
         }
-        Code::Unimplemented => Refusal::new(Reason::RpcUnknown, "there is no such call"),
+        Code::Unimplemented => Refusal::new(Reason::MethodUnknown, "there is no such call"),
         Code::NotFound => Refusal::new(Reason::NotFound, "not found"),
         Code::InvalidArgument => {
             Refusal::new(Reason::MessageMalformed, "the message cannot be read")
         }
-        Code::Cancelled => Refusal::new(Reason::Cancelled, "the call was given up"),
+        // Nobody is left to read it.
+        Code::Cancelled => Refusal::new(Reason::Internal, "the call was given up"),
         Code::DeadlineExceeded => exceeded(),
         _ => {
             tracing::error!(code = ?status.code(), "a method answered a status without details");
@@ -343,7 +344,7 @@ mod tests {
                 Status::unimplemented("Content is compressed with `gzip` which isn't supported"),
                 Reason::CompressionUnsupported,
             ),
-            (Status::unimplemented(""), Reason::RpcUnknown),
+            (Status::unimplemented(""), Reason::MethodUnknown),
             (Status::unknown("secret text"), Reason::Internal),
         ] {
             let dressed = dressed(&status);

@@ -68,7 +68,7 @@ async fn a_caller_of_another_role_is_refused() {
 async fn an_undeclared_call_is_refused_with_details() {
     let house = House::start(&[]).await;
     let status = unary(&house.channel().await, "/bulwark.v1.ScreeningService/No", order("")).await;
-    check(&status.expect_err("undeclared"), Code::Unimplemented, "RPC_UNKNOWN");
+    check(&status.expect_err("undeclared"), Code::Unimplemented, "METHOD_UNKNOWN");
 }
 
 #[tokio::test]
