@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What every environment variable of ours begins with.
+pub const ENVIRONMENT_PREFIX: &str = "BULWARK_";
+
 type Set = Box<dyn Fn(&mut Settings, &str) -> Result<(), String>>;
 type Show = Box<dyn Fn(&Settings) -> String>;
 
@@ -24,7 +27,7 @@ impl Row {
     /// Its name in the environment, as `BULWARK_LIMITS_CONNECTIONS`.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("{}{}", super::ENVIRONMENT_PREFIX, self.key.to_ascii_uppercase().replace('.', "_"))
+        format!("{}{}", ENVIRONMENT_PREFIX, self.key.to_ascii_uppercase().replace('.', "_"))
     }
 
     /// The value in `settings`, or that it is hidden.
