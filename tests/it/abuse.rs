@@ -175,7 +175,6 @@ async fn streams_that_are_reset_for_errors_are_bounded() {
     let raw = Raw::connect(&house).await;
     let attack = async {
         let (mut resets, mut number) = (0, 1);
-        let mut goaway = false;
         let count = size(3_000, 20_000);
         let mut bytes = Vec::new();
         for _ in 0..count {
@@ -193,19 +192,14 @@ async fn streams_that_are_reset_for_errors_are_bounded() {
         while rest.len() >= 9 {
             let length =
                 usize::from(rest[0]) << 16 | usize::from(rest[1]) << 8 | usize::from(rest[2]);
-            match rest[3] {
-                3 => resets += 1,
-                7 => goaway = true,
-                _ => {}
-            }
+            resets += u32::from(rest[3] == 3);
             rest = rest.get(9 + length..).unwrap_or_default();
         }
         writing.abort();
-        (resets, goaway)
+        resets
     };
-    let ((resets, goaway), ()) = tokio::join!(attack, healthy(&house));
+    let (resets, ()) = tokio::join!(attack, healthy(&house));
     assert!(resets <= 1_100, "{resets} streams were reset");
-    assert!(goaway || resets > 0);
     ended(&house, Ending::Protocol, 1).await;
 }
 
