@@ -10,13 +10,11 @@ mod check;
 mod read;
 
 pub use mistake::{Mistake, Mistakes};
-pub use read::{
-    ENVIRONMENT_PREFIX, Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read,
-};
+pub use read::{Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read};
 pub use table::{
-    CounterSettings, GeneralSettings, GrpcWebSettings, JailMode, LimitSettings, LogFormat,
-    LogLevel, LogSettings, MediaSettings, OtlpSettings, Settings, StoreSettings, TlsMode,
-    TlsSettings,
+    CounterSettings, ENVIRONMENT_PREFIX, GeneralSettings, GrpcWebSettings, JailMode, LimitSettings,
+    LogFormat, LogLevel, LogSettings, MediaSettings, OtlpSettings, Settings, StoreSettings,
+    TlsMode, TlsSettings,
 };
 pub use value::{Bytes, Secret};
 

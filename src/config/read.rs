@@ -2,13 +2,10 @@
 
 use super::check::check;
 use super::mistake::{Mistake, Mistakes};
-use super::table::{Row, Settings, rows};
+use super::table::{ENVIRONMENT_PREFIX, Row, Settings, rows};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
-
-/// What every environment variable of ours begins with.
-pub const ENVIRONMENT_PREFIX: &str = "BULWARK_";
 
 /// Variables with our prefix that are no settings: the commands' own, and those of the tests.
 const NOT_SETTINGS: [&str; 6] = [

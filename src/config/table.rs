@@ -5,6 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What every environment variable of ours begins with.
+pub const ENVIRONMENT_PREFIX: &str = "BULWARK_";
+
+type Set = Box<dyn Fn(&mut Settings, &str) -> Result<(), String>>;
+type Show = Box<dyn Fn(&Settings) -> String>;
+
 /// One setting, as it is read, shown and documented.
 pub struct Row {
     /// Its name in the file and in `--set`, as `limits.connections`.
@@ -13,15 +19,15 @@ pub struct Row {
     pub doc: &'static str,
     /// Whether its value must not be shown.
     pub secret: bool,
-    pub(super) set: Box<dyn Fn(&mut Settings, &str) -> Result<(), String>>,
-    pub(super) show: Box<dyn Fn(&Settings) -> String>,
+    pub(super) set: Set,
+    pub(super) show: Show,
 }
 
 impl Row {
     /// Its name in the environment, as `BULWARK_LIMITS_CONNECTIONS`.
     #[must_use]
     pub fn variable(&self) -> String {
-        format!("{}{}", super::ENVIRONMENT_PREFIX, self.key.to_ascii_uppercase().replace('.', "_"))
+        format!("{}{}", ENVIRONMENT_PREFIX, self.key.to_ascii_uppercase().replace('.', "_"))
     }
 
     /// The value in `settings`, or that it is hidden.
@@ -216,6 +222,8 @@ section! {
         deadline_max: Duration = seconds(300), in millis(1)..=seconds(3600);
         /// Longest silence of a caller in the middle of a stream or of a message.
         stream_idle: Duration = seconds(30), in millis(10)..=seconds(3600);
+        /// Time between two signs of life that a stream gives its caller.
+        stream_heartbeat: Duration = seconds(10), in millis(100)..=seconds(600);
         /// Size of a call's headers after decompression.
         header_list: Bytes = Bytes::kib(16), in Bytes::kib(4)..=Bytes::mib(1);
         /// Time between pings on a silent connection.
@@ -240,22 +248,26 @@ section! {
         workers: u32 = 0, in 0..=1024;
         /// Time for one item.
         item_time_max: Duration = seconds(10), in millis(10)..=seconds(600);
-        /// Memory of one worker process.
-        memory_max: Bytes = Bytes::mib(768), in Bytes::mib(64)..=Bytes::mib(1 << 16);
+        /// Items that may wait for a worker; one more is answered SHED.
+        waiting_max: u32 = 256, in 1..=1_000_000;
+        /// Address space of one worker process; what would need more is told from its header to be too large.
+        memory_max: Bytes = Bytes::mib(2048), in Bytes::mib(64)..=Bytes::mib(1 << 16);
         /// `required`, or `reduced` to decode even where the kernel cannot give the whole jail.
         jail: JailMode = JailMode::Required;
         /// Items after which a worker process is replaced.
         worker_items_max: u32 = 1000, in 1..=1_000_000;
         /// Pixels of one picture.
         pixels_max: u64 = 100_000_000, in 1..=1_000_000_000;
+        /// Pixels of the longer side of one picture.
+        side_max: u32 = 16_384, in 1..=1_000_000;
         /// Frames of one animation that are looked at.
         frames_max: u32 = 500, in 1..=100_000;
         /// Entries of one archive that are looked at.
         archive_entries_max: u32 = 1000, in 1..=1_000_000;
-        /// Archives within archives.
-        archive_depth_max: u32 = 2, in 1..=16;
+        /// How deep an archive within an archive is opened; 1 opens only the outermost.
+        archive_depth_max: u32 = 3, in 1..=16;
         /// Bytes of all entries of one archive together, unpacked.
-        archive_bytes_max: Bytes = Bytes::mib(512), in Bytes::mib(1)..=Bytes::mib(1 << 16);
+        archive_bytes_max: Bytes = Bytes::mib(256), in Bytes::mib(1)..=Bytes::mib(1 << 16);
     }
 }
 
@@ -263,9 +275,13 @@ section! {
     /// What is kept, and how.
     StoreSettings, "store." {
         /// Changes that are made durable together.
-        group_size_max: u32 = 256, in 1..=10_000;
-        /// Time that a change waits for others to be made durable with it.
-        group_wait: Duration = millis(2), in Duration::ZERO..=seconds(1);
+        group_size_max: u32 = 1024, in 1..=100_000;
+        /// Changes that wait to be made durable; further callers wait to be let in.
+        waiting_max: u32 = 4096, in 1..=1_000_000;
+        /// Connections for reading.
+        readers: u32 = 4, in 1..=256;
+        /// Time that a verdict waits for the store before it goes to the spool.
+        keep_wait_max: Duration = seconds(2), in millis(10)..=seconds(60);
         /// Size of the sealed spool that stands in while the store is away.
         spool_bytes_max: Bytes = Bytes::mib(64), in Bytes::mib(1)..=Bytes::mib(1 << 16);
         /// Time between two full verifications in the background; 0 ms switches them off.

@@ -65,11 +65,12 @@ impl Slots {
     pub fn enter(self: &Arc<Self>, class: Class) -> Result<Slot, Refusal> {
         let share = self.share(class);
         self.counter(class)
-            .try_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < share).then_some(now + 1))
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                (now < share).then_some(now + 1)
+            })
             .map(|_| Slot { slots: Arc::clone(self), class })
             .map_err(|_| {
-                Refusal::new(Reason::OverCapacity, "too many calls are being answered")
-                    .with("limit", "limits.in_flight_calls")
+                Refusal::over("limits.in_flight_calls", "too many calls are being answered")
             })
     }
 }
@@ -108,7 +109,7 @@ pub fn deadline(
         // Nobody is kept from watching for as long as they like.
         (Some(asked), Term::Endless) => asked,
         (Some(asked), _) => asked.min(limits.deadline_max),
-        (None, Term::Default) => limits.deadline_default,
+        (None, Term::Usual) => limits.deadline_default,
         (None, Term::Within(span)) => span.min(limits.deadline_max),
         (None, Term::Longest) => limits.deadline_max,
     };

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use std::future::Future as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -230,7 +231,12 @@ impl Body for ResponseBody {
         {
             return Poll::Ready(Some(Ok(this.end_with(exceeded()))));
         }
-        match Pin::new(inner).poll_frame(cx) {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
+        let Ok(polled) = polled else {
+            let refusal = Refusal::new(Reason::Internal, "the service failed to answer");
+            return Poll::Ready(Some(Ok(this.end_with(refusal))));
+        };
+        match polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let frame = match frame.into_trailers() {
                     Ok(mut trailers) => {
@@ -303,12 +309,13 @@ fn refusal_of(status: &Status) -> Refusal {
         {
             Refusal::new(Reason::CompressionUnsupported, "messages must not be compressed")
         }
-        Code::Unimplemented => Refusal::new(Reason::RpcUnknown, "there is no such call"),
+        Code::Unimplemented => Refusal::new(Reason::MethodUnknown, "there is no such call"),
         Code::NotFound => Refusal::new(Reason::NotFound, "not found"),
         Code::InvalidArgument => {
             Refusal::new(Reason::MessageMalformed, "the message cannot be read")
         }
-        Code::Cancelled => Refusal::new(Reason::Cancelled, "the call was given up"),
+        // Nobody is left to read it.
+        Code::Cancelled => Refusal::new(Reason::Internal, "the call was given up"),
         Code::DeadlineExceeded => exceeded(),
         _ => {
             tracing::error!(code = ?status.code(), "a method answered a status without details");
@@ -337,7 +344,7 @@ mod tests {
                 Status::unimplemented("Content is compressed with `gzip` which isn't supported"),
                 Reason::CompressionUnsupported,
             ),
-            (Status::unimplemented(""), Reason::RpcUnknown),
+            (Status::unimplemented(""), Reason::MethodUnknown),
             (Status::unknown("secret text"), Reason::Internal),
         ] {
             let dressed = dressed(&status);

@@ -102,10 +102,8 @@ pub(super) async fn serve(stream: TcpStream, lobby: Arc<Lobby>) {
         }
     };
     lobby.metrics.connection_ended(ending);
-    match ending {
-        Ending::Done | Ending::Cut | Ending::Aged => tracing::debug!(?ending, "connection ended"),
-        _ => tracing::info!(?ending, "connection ended"),
-    }
+    // Not louder: whoever floods us with connections must not flood the log.
+    tracing::debug!(?ending, "connection ended");
 }
 
 async fn converse<S>(

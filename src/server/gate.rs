@@ -118,7 +118,7 @@ impl Gate {
         peer: &Peer,
     ) -> Result<(&'static Rpc, Option<Caller>, Option<Deadline>), Refusal> {
         let Some(rpc) = rpc else {
-            return Err(Refusal::new(Reason::RpcUnknown, "there is no such call"));
+            return Err(Refusal::new(Reason::MethodUnknown, "there is no such call"));
         };
         let caller = self.caller(rpc, headers, peer)?;
         if self.draining.is_cancelled() && rpc.access != Access::Open {

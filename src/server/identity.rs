@@ -3,9 +3,11 @@
 use crate::core::access::{Caller, Credential, Proof, Tenant};
 use crate::core::id::{CredentialId, TenantId};
 use crate::core::key::KeyText;
+use crate::core::resident::Resident;
 use crate::core::time::Time;
 use crate::services::status::{Reason, Refusal};
 use http::{HeaderMap, header};
+use parking_lot::RwLock;
 
 /// Where credentials are looked up; in memory, so that it takes no time to speak of.
 pub trait Credentials: Send + Sync + 'static {
@@ -17,6 +19,20 @@ pub trait Credentials: Send + Sync + 'static {
 
     /// The tenant of this name.
     fn tenant(&self, id: &TenantId) -> Option<Tenant>;
+}
+
+impl Credentials for RwLock<Resident> {
+    fn credential(&self, id: &CredentialId) -> Option<Credential> {
+        self.read().credential(id).cloned()
+    }
+
+    fn credential_by_certificate(&self, digest: &[u8; 32]) -> Option<Credential> {
+        self.read().credential_by_certificate(digest).cloned()
+    }
+
+    fn tenant(&self, id: &TenantId) -> Option<Tenant> {
+        self.read().tenant(id).cloned()
+    }
 }
 
 /// Who is calling.

@@ -211,6 +211,15 @@ where
     }
 }
 
+/// Raises the process's limit of descriptors as far as it may be raised. To be called once at the start.
+pub fn raise_descriptor_limit() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of descriptors stays as it is");
+    }
+}
+
 /// As many connections as are allowed, and as the process has descriptors for.
 fn connections_max(settings: &Settings) -> usize {
     let asked = u64::from(settings.limits.connections);

@@ -33,7 +33,7 @@ pub enum Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term {
     /// `limits.deadline_default`.
-    Default,
+    Usual,
     /// So long.
     Within(Duration),
     /// `limits.deadline_max`.
@@ -75,20 +75,12 @@ const CHUNK: u32 = 128 << 10;
 /// A probe's question.
 const SMALL: u32 = 4 << 10;
 
-use Role::{
-    Admin, Auditor, BankManager, ChildSafetyReviewer, EvidenceCustodian, Reporter, Reviewer,
-    Screener,
-};
+use Role::{Admin, Auditor, BankManager, ChildSafetyReviewer, Reviewer, Screener};
 
 const SCREENS: Access = Access::Roles(&[Screener]);
-const HASHES: Access = Access::Roles(&[Screener, BankManager]);
-const READS_VERDICTS: Access =
-    Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer, Reporter, EvidenceCustodian, Auditor]);
+const READS_VERDICTS: Access = Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer, Auditor]);
 const CURATES: Access = Access::Roles(&[BankManager]);
-const READS_BANKS: Access = Access::Roles(&[BankManager, Reviewer, ChildSafetyReviewer, Auditor]);
-const READS_ENTRIES: Access = Access::Roles(&[BankManager, Auditor]);
-const COMPARES: Access = Access::Roles(&[BankManager, Reviewer, ChildSafetyReviewer]);
-const WATCHES_INDEX: Access = Access::Roles(&[Screener, BankManager, Auditor, Admin]);
+const READS_BANKS: Access = Access::Roles(&[BankManager, Auditor]);
 const ADMINISTERS: Access = Access::Roles(&[Admin]);
 const READS_ADMIN: Access = Access::Roles(&[Admin, Auditor]);
 
@@ -108,13 +100,13 @@ const fn within(seconds: u64) -> Term {
 }
 
 use Class::{Change, Deferrable, Probe, Screening};
-use Term::{Default, Endless, Longest};
+use Term::{Endless, Longest, Usual};
 
 /// Every call that the service answers.
 pub const RPCS: &[Rpc] = &[
-    rpc("/bulwark.v1.ScreeningService/ScreenMedia", SCREENS, Screening, MEDIA, Default, true),
+    rpc("/bulwark.v1.ScreeningService/ScreenMedia", SCREENS, Screening, MEDIA, Usual, true),
     rpc("/bulwark.v1.ScreeningService/ScreenUpload", SCREENS, Screening, CHUNK, within(120), true),
-    rpc("/bulwark.v1.ScreeningService/ScreenSignals", SCREENS, Screening, MEDIA, Default, true),
+    rpc("/bulwark.v1.ScreeningService/ScreenSignals", SCREENS, Screening, MEDIA, Usual, true),
     rpc(
         "/bulwark.v1.ScreeningService/ScreenSignalsBatch",
         SCREENS,
@@ -123,47 +115,40 @@ pub const RPCS: &[Rpc] = &[
         Longest,
         true,
     ),
-    rpc("/bulwark.v1.ScreeningService/HashMedia", HASHES, Change, CHUNK, within(120), true),
-    rpc(
-        "/bulwark.v1.ScreeningService/ReportExternalScores",
-        SCREENS,
-        Screening,
-        MIB,
-        Default,
-        true,
-    ),
-    rpc("/bulwark.v1.ScreeningService/RecordOutcome", SCREENS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.ScreeningService/GetVerdict", READS_VERDICTS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/CreateBank", CURATES, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/GetBank", READS_BANKS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/ListBanks", READS_BANKS, Deferrable, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/UpdateBank", CURATES, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/DeleteBank", CURATES, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/AddEntry", CURATES, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/GetEntry", READS_ENTRIES, Change, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/ListEntries", READS_ENTRIES, Deferrable, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/UpdateEntry", CURATES, Change, MIB, Default, true),
+    rpc("/bulwark.v1.ScreeningService/HashMedia", SCREENS, Change, CHUNK, within(120), true),
+    rpc("/bulwark.v1.ScreeningService/ReportExternalScores", SCREENS, Screening, MIB, Usual, true),
+    rpc("/bulwark.v1.ScreeningService/RecordOutcome", SCREENS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ScreeningService/GetVerdict", READS_VERDICTS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/CreateBank", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/GetBank", READS_BANKS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/ListBanks", READS_BANKS, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/UpdateBank", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/DeleteBank", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/AddEntry", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/GetEntry", READS_BANKS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/ListEntries", READS_BANKS, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/UpdateEntry", CURATES, Change, MIB, Usual, true),
     // A withdrawal must come through when much else does not.
-    rpc("/bulwark.v1.BankService/RemoveEntry", CURATES, Screening, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/RemoveEntry", CURATES, Screening, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/ImportEntries", CURATES, Deferrable, MIB, Longest, true),
-    rpc("/bulwark.v1.BankService/CompareSignals", COMPARES, Deferrable, MIB, Default, true),
-    rpc("/bulwark.v1.BankService/GetIndexStatus", WATCHES_INDEX, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/CreateTenant", ADMINISTERS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/GetTenant", READS_ADMIN, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/ListTenants", READS_ADMIN, Deferrable, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/UpdateTenant", ADMINISTERS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/RevokeTenant", ADMINISTERS, Screening, MIB, Default, true),
+    rpc("/bulwark.v1.BankService/CompareSignals", READS_BANKS, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/GetIndexStatus", READS_BANKS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/CreateTenant", ADMINISTERS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/GetTenant", READS_ADMIN, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/ListTenants", READS_ADMIN, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/UpdateTenant", ADMINISTERS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/RevokeTenant", ADMINISTERS, Screening, MIB, Usual, true),
     // Not repeatable: the key is shown once.
-    rpc("/bulwark.v1.AdminService/CreateCredential", ADMINISTERS, Change, MIB, Default, false),
-    rpc("/bulwark.v1.AdminService/GetCredential", READS_ADMIN, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/ListCredentials", READS_ADMIN, Deferrable, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/UpdateCredential", ADMINISTERS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/RevokeCredential", ADMINISTERS, Screening, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/CreateSurface", ADMINISTERS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/GetSurface", READS_ADMIN, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/ListSurfaces", READS_ADMIN, Deferrable, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Default, true),
-    rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Default, true),
+    rpc("/bulwark.v1.AdminService/CreateCredential", ADMINISTERS, Change, MIB, Usual, false),
+    rpc("/bulwark.v1.AdminService/GetCredential", READS_ADMIN, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/ListCredentials", READS_ADMIN, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/UpdateCredential", ADMINISTERS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/RevokeCredential", ADMINISTERS, Screening, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/CreateSurface", ADMINISTERS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/GetSurface", READS_ADMIN, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/ListSurfaces", READS_ADMIN, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/grpc.health.v1.Health/Check", Access::Open, Probe, SMALL, within(5), true),
     rpc("/grpc.health.v1.Health/Watch", Access::Open, Probe, SMALL, Endless, true),
     rpc(
@@ -211,9 +196,77 @@ pub fn declared(descriptor_set: &[u8]) -> Result<BTreeSet<String>, prost::Decode
         .collect())
 }
 
+/// How the table and the services `package.…` of an encoded descriptor set differ; empty where they agree.
+///
+/// # Errors
+/// What keeps the bytes from being a descriptor set.
+pub fn differences(
+    descriptor_set: &[u8],
+    package: &str,
+) -> Result<Vec<String>, prost::DecodeError> {
+    let ours = |path: &str| {
+        path.strip_prefix('/')
+            .and_then(|path| path.strip_prefix(package))
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    let declared = declared(descriptor_set)?;
+    let without_row = declared
+        .iter()
+        .filter(|path| ours(path) && find(path).is_none())
+        .map(|path| format!("{path} is declared and has no row"));
+    let undeclared = RPCS
+        .iter()
+        .filter(|rpc| ours(rpc.path) && !declared.contains(rpc.path))
+        .map(|rpc| format!("{} has a row and is not declared", rpc.path));
+    Ok(without_row.chain(undeclared).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost_types::{
+        FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto,
+    };
+
+    fn encoded(methods: &[&str]) -> Vec<u8> {
+        let method = methods
+            .iter()
+            .map(|name| MethodDescriptorProto {
+                name: Some((*name).to_owned()),
+                ..Default::default()
+            })
+            .collect();
+        let service =
+            ServiceDescriptorProto { name: Some("Health".into()), method, ..Default::default() };
+        let file = FileDescriptorProto {
+            package: Some("grpc.health.v1".into()),
+            service: vec![service],
+            ..Default::default()
+        };
+        prost::Message::encode_to_vec(&FileDescriptorSet { file: vec![file] })
+    }
+
+    #[test]
+    fn a_call_without_a_row_and_a_row_without_a_call_are_found() {
+        let compare = |methods: &[&str]| {
+            differences(&encoded(methods), "grpc.health.v1").expect("descriptor set")
+        };
+        assert_eq!(compare(&["Check", "Watch"]), Vec::<String>::new());
+        assert_eq!(
+            compare(&["Check", "Forgotten"]),
+            [
+                "/grpc.health.v1.Health/Forgotten is declared and has no row",
+                "/grpc.health.v1.Health/Watch has a row and is not declared",
+            ]
+        );
+        assert_eq!(differences(&encoded(&["Forgotten"]), "other"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn every_call_of_the_contract_has_a_row_and_no_other() {
+        let found = differences(crate::proto::FILE_DESCRIPTOR_SET, "bulwark.v1");
+        assert_eq!(found.expect("descriptor set"), Vec::<String>::new());
+    }
 
     #[test]
     fn every_path_is_there_once() {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Time after its deadline that an answer may take to leave.
-const STALL_MAX: Duration = Duration::from_secs(5);
+const STALL_MAX: Duration = Duration::from_secs(2);
 
 /// The calls of one connection.
 #[derive(Debug, Default)]

@@ -87,8 +87,7 @@ impl ByteBudget {
         grains(bytes)
             .and_then(|count| Arc::clone(&self.free).try_acquire_many_owned(count).ok())
             .ok_or_else(|| {
-                Refusal::new(Reason::OverCapacity, "too much data is being worked on")
-                    .with("limit", "limits.in_flight_bytes")
+                Refusal::over("limits.in_flight_bytes", "too much data is being worked on")
             })
     }
 }

@@ -53,7 +53,7 @@ reasons! {
     /// The tenant's use of the service has ended.
     TenantRevoked = "TENANT_REVOKED", PermissionDenied;
     /// The rpc is not part of this contract.
-    RpcUnknown = "RPC_UNKNOWN", Unimplemented;
+    MethodUnknown = "METHOD_UNKNOWN", Unimplemented;
     /// The message is compressed in a way the service does not read.
     CompressionUnsupported = "COMPRESSION_UNSUPPORTED", Unimplemented;
     /// The bytes are not a message of the declared type.
@@ -61,7 +61,7 @@ reasons! {
     /// One or more fields are wrong; `BadRequest` names all of them.
     FieldInvalid = "FIELD_INVALID", InvalidArgument;
     /// The `request_id` was used before with other content.
-    RequestIdReused = "REQUEST_ID_REUSED", AlreadyExists;
+    RequestIdReused = "REQUEST_ID_REUSED", FailedPrecondition;
     /// The named thing does not exist for this caller.
     NotFound = "NOT_FOUND", NotFound;
     /// A thing of that name exists.
@@ -82,12 +82,10 @@ reasons! {
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded;
     /// Nothing, or only part of a message, came for too long.
     StreamIdle = "STREAM_IDLE", DeadlineExceeded;
-    /// The caller gave the call up.
-    Cancelled = "CANCELLED", Cancelled;
     /// The store that the call needs does not answer.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
     /// The local spool that stands in for the store is full.
-    SpoolFull = "SPOOL_FULL", ResourceExhausted;
+    SpoolFull = "SPOOL_FULL", Unavailable;
     /// A stream's messages came out of their order.
     StreamOrder = "STREAM_ORDER", InvalidArgument;
     /// The entry was removed for good and cannot come back.
@@ -120,12 +118,17 @@ impl Reason {
 /// The message and all texts in it are for developers of clients: they hold no content, digest,
 /// term or key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Refusal(Box<Parts>);
+
+/// Kept apart so that a result that may be a refusal stays small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     reason: Reason,
     message: String,
     fields: Vec<(String, String)>,
     resource: Option<(&'static str, String)>,
     preconditions: Vec<(&'static str, String, String)>,
+    quota: Option<&'static str>,
     retry_after: Option<Duration>,
     metadata: Vec<(&'static str, String)>,
 }
@@ -134,15 +137,24 @@ impl Refusal {
     /// A refusal for `reason`, explained by `message` (lower case, no full stop).
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             reason,
             message: message.into(),
             fields: Vec::new(),
             resource: None,
             preconditions: Vec::new(),
+            quota: None,
             retry_after: reason.default_retry(),
             metadata: Vec::new(),
-        }
+        }))
+    }
+
+    /// A refusal for want of capacity: the setting `limit`, as `limits.in_flight_calls`, is reached.
+    #[must_use]
+    pub fn over(limit: &'static str, message: impl Into<String>) -> Self {
+        let mut refusal = Self::new(Reason::OverCapacity, message);
+        refusal.0.quota = Some(limit);
+        refusal
     }
 
     /// A refusal that names every bad field by path, as `("signals[3].value", "must not be empty")`.
@@ -152,7 +164,9 @@ impl Refusal {
             [(path, problem)] => format!("{path} {problem}"),
             several => format!("{} fields are wrong", several.len()),
         };
-        Self { fields, ..Self::new(Reason::FieldInvalid, message) }
+        let mut refusal = Self::new(Reason::FieldInvalid, message);
+        refusal.0.fields = fields;
+        refusal
     }
 
     /// A refusal for the thing `name` of type `kind`, as `("bank", "known-images")`.
@@ -165,7 +179,9 @@ impl Refusal {
             Reason::EtagMismatch => format!("{kind} was changed since it was read"),
             _ => format!("{kind} cannot be used for this"),
         };
-        Self { resource: Some((kind, name)), ..Self::new(reason, message) }
+        let mut refusal = Self::new(reason, message);
+        refusal.0.resource = Some((kind, name));
+        refusal
     }
 
     /// Adds what must be true first: its type (`"LEGAL_BASIS"`), subject and description.
@@ -176,49 +192,53 @@ impl Refusal {
         subject: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        self.preconditions.push((kind, subject.into(), description.into()));
+        self.0.preconditions.push((kind, subject.into(), description.into()));
         self
     }
 
     /// Changes after how long the same call may succeed.
     #[must_use]
-    pub const fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.0.retry_after = Some(delay);
         self
     }
 
     /// Adds a pair to `ErrorInfo.metadata`: a limit's name or size, never anything a caller sent.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
-        self.metadata.push((key, value.to_string()));
+        self.0.metadata.push((key, value.to_string()));
         self
     }
 
     /// Why the call is refused.
     #[must_use]
-    pub const fn reason(&self) -> Reason {
-        self.reason
+    pub fn reason(&self) -> Reason {
+        self.0.reason
     }
 
     fn details(&self) -> ErrorDetails {
         let pairs: HashMap<String, String> =
-            self.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        let mut details = ErrorDetails::with_error_info(self.reason.as_str(), DOMAIN, pairs);
-        if !self.fields.is_empty() {
+            self.0.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut details = ErrorDetails::with_error_info(self.0.reason.as_str(), DOMAIN, pairs);
+        if !self.0.fields.is_empty() {
             let fields: Vec<FieldViolation> = self
+                .0
                 .fields
                 .iter()
                 .map(|(path, problem)| FieldViolation::new(path.clone(), problem.clone()))
                 .collect();
             details.set_bad_request(fields);
         }
-        if let Some((kind, name)) = &self.resource {
-            details.set_resource_info(*kind, name.clone(), "", self.message.clone());
+        if let Some((kind, name)) = &self.0.resource {
+            details.set_resource_info(*kind, name.clone(), "", self.0.message.clone());
         }
-        for (kind, subject, description) in &self.preconditions {
+        for (kind, subject, description) in &self.0.preconditions {
             details.add_precondition_failure_violation(*kind, subject, description);
         }
-        if let Some(delay) = self.retry_after {
+        if let Some(limit) = self.0.quota {
+            details.add_quota_failure_violation(limit, self.0.message.clone());
+        }
+        if let Some(delay) = self.0.retry_after {
             details.set_retry_info(Some(delay));
         }
         details
@@ -228,11 +248,11 @@ impl Refusal {
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut status = Self::with_error_details(
-            refusal.reason.code(),
-            refusal.message.clone(),
+            refusal.0.reason.code(),
+            refusal.0.message.clone(),
             refusal.details(),
         );
-        if let Some(delay) = refusal.retry_after {
+        if let Some(delay) = refusal.0.retry_after {
             let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             status.metadata_mut().insert(PUSHBACK, MetadataValue::from(millis));
         }
@@ -265,6 +285,44 @@ mod tests {
             assert_eq!(status.get_details_retry_info().is_some(), retryable, "{reason:?}");
             assert_eq!(status.metadata().contains_key(PUSHBACK), retryable, "{reason:?}");
         }
+    }
+
+    /// The first word of every reason's comment in the contract, by the reason's name.
+    fn contract() -> HashMap<String, String> {
+        let set: prost_types::FileDescriptorSet =
+            prost::Message::decode(crate::proto::FILE_DESCRIPTOR_SET).expect("descriptor set");
+        let file = set
+            .file
+            .iter()
+            .find(|file| file.name() == "bulwark/v1/error_reason.proto")
+            .expect("in the contract");
+        let comment = |value: usize| {
+            let path = [5, 0, 2, i32::try_from(value).expect("few")];
+            let places = &file.source_code_info.as_ref().expect("with comments").location;
+            let place = places.iter().find(|place| place.path == path).expect("has a place");
+            place.leading_comments().trim().split('.').next().unwrap_or_default().to_owned()
+        };
+        let values = file.enum_type[0].value.iter().enumerate().skip(1);
+        values.map(|(at, value)| (value.name().replace("ERROR_REASON_", ""), comment(at))).collect()
+    }
+
+    #[test]
+    fn the_reasons_and_their_codes_are_those_of_the_contract() {
+        let ours = Reason::ALL.iter().map(|reason| {
+            let code = format!("{:?}", reason.code());
+            (reason.as_str().to_owned(), code.to_ascii_uppercase())
+        });
+        let theirs =
+            contract().into_iter().map(|(name, code)| (name, code.replace('_', ""))).collect();
+        assert_eq!(ours.collect::<HashMap<_, _>>(), theirs);
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_is_named() {
+        let status = Status::from(Refusal::over("limits.in_flight_calls", "too many calls"));
+        let quota = status.get_details_quota_failure().expect("has QuotaFailure");
+        assert_eq!(quota.violations[0].subject, "limits.in_flight_calls");
+        assert_eq!(status.code(), Code::ResourceExhausted);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Callers that break the protocol or misuse it, with a healthy caller beside each.
 
-use crate::house::{House, UNARY, ended, order, unary};
+use crate::house::{House, UNARY, alone, ended, order, unary};
 use bulwark::server::Ending;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -10,6 +10,27 @@ use tokio::time::timeout;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// POST, http, /, authority "x", content-length 5: with END_STREAM a stream error.
 const FALSE_HEADERS: [u8; 10] = [0x83, 0x86, 0x84, 0x01, 0x01, 0x78, 0x0f, 0x0d, 0x01, 0x35];
+
+/// Headers that open a call of `path`, without ending the stream.
+fn call_headers(path: &str, more: &[(u8, &str)]) -> Vec<u8> {
+    let mut block = vec![0x83, 0x86, 0x04];
+    let text = |block: &mut Vec<u8>, text: &str| {
+        let length = u8::try_from(text.len()).expect("short");
+        assert!(length < 127, "longer texts need another form");
+        block.push(length);
+        block.extend(text.as_bytes());
+    };
+    text(&mut block, path);
+    block.extend([0x01, 0x01, b'x']);
+    // content-type and others by their number in the static table, as literals.
+    for (number, value) in [(31, "application/grpc")].iter().chain(more) {
+        block.extend([0x0f, number - 15]);
+        text(&mut block, value);
+    }
+    block
+}
+
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// The small size of the suite, or the full one.
 fn size(small: u32, full: u32) -> u32 {
@@ -133,12 +154,8 @@ async fn one_stream_more_than_allowed_is_refused() {
     raw.stream.write_all(&frame(4, 1, 0, &[])).await.expect("sent");
     let mut bytes = Vec::new();
     for number in 0..11 {
-        // Health/Watch would hold a stream; here the body that never ends does.
-        let mut block = vec![0x83, 0x86, 0x04, 28];
-        block.extend(b"/grpc.health.v1.Health/Watch");
-        block.extend([0x01, 0x01, 0x78, 0x0f, 0x10, 16]);
-        block.extend(b"application/grpc");
-        bytes.extend(frame(1, 4, number * 2 + 1, &block));
+        // A body that never ends holds the stream.
+        bytes.extend(frame(1, 4, number * 2 + 1, &call_headers(WATCH, &[])));
     }
     raw.stream.write_all(&bytes).await.expect("sent");
     let refused = timeout(Duration::from_secs(3), async {
@@ -158,7 +175,6 @@ async fn streams_that_are_reset_for_errors_are_bounded() {
     let raw = Raw::connect(&house).await;
     let attack = async {
         let (mut resets, mut number) = (0, 1);
-        let mut goaway = false;
         let count = size(3_000, 20_000);
         let mut bytes = Vec::new();
         for _ in 0..count {
@@ -176,38 +192,41 @@ async fn streams_that_are_reset_for_errors_are_bounded() {
         while rest.len() >= 9 {
             let length =
                 usize::from(rest[0]) << 16 | usize::from(rest[1]) << 8 | usize::from(rest[2]);
-            match rest[3] {
-                3 => resets += 1,
-                7 => goaway = true,
-                _ => {}
-            }
+            resets += u32::from(rest[3] == 3);
             rest = rest.get(9 + length..).unwrap_or_default();
         }
         writing.abort();
-        (resets, goaway)
+        resets
     };
-    let ((resets, goaway), ()) = tokio::join!(attack, healthy(&house));
+    let (resets, ()) = tokio::join!(attack, healthy(&house));
     assert!(resets <= 1_100, "{resets} streams were reset");
-    assert!(goaway || resets > 0);
     ended(&house, Ending::Protocol, 1).await;
 }
 
-/// Opens and resets streams, each burst at once or only after its streams were accepted.
-async fn reset_rapidly(mut raw: Raw, pairs: u32, burst: u32, pause: Duration) -> Duration {
+/// Opens and resets streams, each burst at once or only after its streams were answered.
+async fn reset_rapidly(mut raw: Raw, pairs: u32, answered: bool) -> Duration {
+    const BURST: u32 = 50;
     let (began, mut next) = (Instant::now(), 0);
-    while next < pairs {
-        let numbers = (next..(next + burst).min(pairs)).map(|number| number * 2 + 1);
+    'closed: while next < pairs {
+        let numbers = (next..next + BURST).map(|number| number * 2 + 1);
         let opened: Vec<u8> =
             numbers.clone().flat_map(|id| frame(1, 4, id, &good_headers())).collect();
         let reset: Vec<u8> = numbers.flat_map(|id| frame(3, 0, id, &8_u32.to_be_bytes())).collect();
         if raw.stream.write_all(&opened).await.is_err() {
             break;
         }
-        tokio::time::sleep(pause).await;
+        let mut missing = if answered { BURST } else { 0 };
+        while missing > 0 {
+            match raw.next().await {
+                Some(frame) if frame.kind == 1 => missing -= 1,
+                Some(_) => {}
+                None => break 'closed,
+            }
+        }
         if raw.stream.write_all(&reset).await.is_err() {
             break;
         }
-        next += burst;
+        next += BURST;
     }
     while raw.next().await.is_some() {}
     began.elapsed()
@@ -221,9 +240,8 @@ async fn rapid_resets_end_the_connection_within_a_second() {
         let mut attackers = tokio::task::JoinSet::new();
         for number in 0..connections {
             let raw = Raw::connect(&house).await;
-            // Half of them are caught by the library before their streams are accepted, half by the guard.
-            let pause = Duration::from_millis(if number % 2 == 0 { 0 } else { 5 });
-            attackers.spawn(reset_rapidly(raw, size(2_000, 20_000), 50, pause));
+            // The library may end those whose streams it had not yet accepted; the others only we see.
+            attackers.spawn(reset_rapidly(raw, size(2_000, 20_000), number % 2 == 0));
         }
         while let Some(took) = attackers.join_next().await {
             let took = took.expect("no panic");
@@ -231,7 +249,7 @@ async fn rapid_resets_end_the_connection_within_a_second() {
         }
     };
     tokio::join!(attack, healthy(&house));
-    ended(&house, Ending::RapidReset, 1).await;
+    ended(&house, Ending::RapidReset, u64::from(connections / 2)).await;
     let closed =
         house.metrics.endings(Ending::RapidReset) + house.metrics.endings(Ending::Protocol);
     assert_eq!(closed, u64::from(connections), "all of them were ended");
@@ -287,10 +305,7 @@ async fn floods_of_frames_that_carry_nothing_end_the_connection() {
 async fn empty_data_frames_end_the_connection() {
     let house = House::start(&[]).await;
     let mut raw = Raw::connect(&house).await;
-    let mut block = vec![0x83, 0x86, 0x04, 28];
-    block.extend(b"/grpc.health.v1.Health/Watch");
-    block.extend([0x01, 0x01, 0x78, 0x0f, 0x10, 16]);
-    block.extend(b"application/grpc");
+    let block = call_headers(WATCH, &[]);
     let attack = async {
         raw.stream.write_all(&frame(1, 4, 1, &block)).await.expect("sent");
         raw.flood(&frame(0, 0, 1, &[]), size(10_000, 100_000)).await;
@@ -307,6 +322,7 @@ async fn slow_sockets_are_closed_and_a_healthy_caller_works_beside_them() {
     let house =
         House::start(&[&format!("limits.connections={cap}"), "limits.first_request=400 ms"]).await;
     let channel = house.channel().await;
+    unary(&channel, UNARY, order("")).await.expect("a caller that speaks in time may stay");
     let mut slow = Vec::new();
     for _ in 0..cap * 5 {
         // What comes over the cap is closed at once; what comes under it must send something in time.
@@ -334,10 +350,7 @@ async fn slow_sockets_are_closed_and_a_healthy_caller_works_beside_them() {
 async fn a_claim_of_a_huge_message_costs_nothing() {
     let house = House::start(&[]).await;
     let mut raw = Raw::connect(&house).await;
-    let mut block = vec![0x83, 0x86, 0x04, 28];
-    block.extend(b"/grpc.health.v1.Health/Watch");
-    block.extend([0x01, 0x01, 0x78, 0x0f, 0x10, 16]);
-    block.extend(b"application/grpc");
+    let block = call_headers(WATCH, &[]);
     raw.stream.write_all(&frame(1, 4, 1, &block)).await.expect("sent");
     raw.stream.write_all(&frame(0, 0, 1, &[0, 0xff, 0xff, 0xff, 0xff])).await.expect("sent");
     let status = timeout(Duration::from_secs(2), async {
@@ -350,4 +363,118 @@ async fn a_claim_of_a_huge_message_costs_nothing() {
     });
     let headers = status.await.expect("refused in time");
     assert_eq!(headers.flags & 1, 1, "the answer is the refusal and nothing else");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_never_taken_does_not_hold_a_place_for_ever() {
+    let house = House::start(&[]).await;
+    let mut raw = Raw::connect(&house).await;
+    // A window of zero: the server may send headers and no answer.
+    raw.stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])).await.expect("sent");
+    let mut block = call_headers("/grpc.health.v1.Health/Check", &[]);
+    block.extend([0x00, 12]);
+    block.extend(b"grpc-timeout");
+    block.extend([4]);
+    block.extend(b"100m");
+    raw.stream.write_all(&frame(1, 4, 1, &block)).await.expect("sent");
+    raw.stream.write_all(&frame(0, 1, 1, &[0; 5])).await.expect("sent");
+    timeout(Duration::from_secs(5), async { while raw.next().await.is_some() {} })
+        .await
+        .expect("closed");
+    ended(&house, Ending::Stalled, 1).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_many_calls_is_served_on() {
+    let house = House::start(&[]).await;
+    let channel = house.channel().await;
+    for round in 0..size(100, 10_000) {
+        let call = unary(&channel, UNARY, order("sleep 5000"));
+        let given_up = timeout(Duration::from_millis(6), call).await;
+        assert!(given_up.is_err(), "round {round}: {given_up:?}");
+    }
+    unary(&channel, UNARY, order("")).await.expect("answered");
+    assert_eq!(house.metrics.endings(Ending::RapidReset), 0);
+    let text = house.metrics.text(0);
+    assert!(text.contains("bulwark_calls_in_flight 0"), "what was given up is not held: {text}");
+}
+
+#[tokio::test]
+async fn a_process_without_descriptors_recovers() {
+    alone("abuse::few_descriptors").await;
+}
+
+#[tokio::test]
+#[ignore = "limits its whole process: run by a_process_without_descriptors_recovers"]
+async fn few_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let house = House::start(&["limits.connections=100000", "limits.first_request=60 s"]).await;
+    let channel = house.channel().await;
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum }).expect("limited");
+    let mut held = Vec::new();
+    // Both ends are in this process, so that it is out of descriptors in the middle of accepting.
+    while let Ok(Ok(stream)) =
+        timeout(Duration::from_millis(200), TcpStream::connect(house.address)).await
+    {
+        held.push(stream);
+    }
+    assert!(held.len() > 50, "only {} connections were made", held.len());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    unary(&channel, UNARY, order("")).await.expect("those who are in are served");
+    held.clear();
+    let again = timeout(Duration::from_secs(5), house.channel()).await.expect("accepted again");
+    unary(&again, UNARY, order("")).await.expect("answered");
+}
+
+#[tokio::test]
+async fn a_caller_that_answers_no_ping_is_let_go() {
+    let house =
+        House::start(&["limits.keepalive_interval=200 ms", "limits.keepalive_timeout=200 ms"])
+            .await;
+    let mut raw = Raw::connect(&house).await;
+    raw.stream.write_all(&frame(1, 4, 1, &call_headers(WATCH, &[]))).await.expect("sent");
+    timeout(Duration::from_secs(3), async { while raw.next().await.is_some() {} })
+        .await
+        .expect("closed");
+}
+
+#[tokio::test]
+async fn at_four_times_the_capacity_what_is_let_in_is_as_fast_as_ever() {
+    let house = House::start(&["limits.in_flight_calls=16"]).await;
+    let (mut callers, until) =
+        (tokio::task::JoinSet::new(), Instant::now() + Duration::from_secs(1));
+    for _ in 0..64 {
+        let channel = house.channel().await;
+        callers.spawn(async move {
+            let (mut answered, mut refused) = (Vec::new(), Vec::new());
+            while Instant::now() < until {
+                let began = Instant::now();
+                match unary(&channel, UNARY, order("sleep 40")).await {
+                    Ok(_) => answered.push(began.elapsed()),
+                    Err(status) => {
+                        assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
+                        refused.push(began.elapsed());
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                }
+            }
+            (answered, refused)
+        });
+    }
+    let (mut answered, mut refused) = (Vec::new(), Vec::new());
+    while let Some(done) = callers.join_next().await {
+        let (good, bad) = done.expect("no panic");
+        answered.extend(good);
+        refused.extend(bad);
+    }
+    answered.sort();
+    refused.sort();
+    let at = |times: &[Duration], percent: usize| times[times.len() * percent / 100];
+    // Sixteen places of 40 ms each for a second, less what is lost to refusals' pauses.
+    assert!(answered.len() > 200, "only {} calls were answered", answered.len());
+    assert!(refused.len() > 100, "only {} calls were refused", refused.len());
+    // Other tests share the processors: the median tells of queues, which would show in every call.
+    assert!(at(&answered, 50) < Duration::from_millis(80), "answers took {:?}", at(&answered, 50));
+    assert!(at(&refused, 50) < Duration::from_millis(10), "refusals took {:?}", at(&refused, 50));
 }

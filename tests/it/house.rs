@@ -327,3 +327,19 @@ pub async fn ended(house: &House, ending: Ending, count: u64) {
         house.metrics.endings(ending)
     );
 }
+
+/// Runs the named test again in a process of its own, so that its limits bind nobody else.
+pub async fn alone(name: &str) {
+    let run = tokio::process::Command::new(std::env::current_exe().expect("own path"))
+        .args(["--exact", name, "--ignored", "--nocapture"])
+        .kill_on_drop(true)
+        .output();
+    let output =
+        tokio::time::timeout(Duration::from_secs(60), run).await.expect("in time").expect("run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -68,7 +68,7 @@ async fn a_caller_of_another_role_is_refused() {
 async fn an_undeclared_call_is_refused_with_details() {
     let house = House::start(&[]).await;
     let status = unary(&house.channel().await, "/bulwark.v1.ScreeningService/No", order("")).await;
-    check(&status.expect_err("undeclared"), Code::Unimplemented, "RPC_UNKNOWN");
+    check(&status.expect_err("undeclared"), Code::Unimplemented, "METHOD_UNKNOWN");
 }
 
 #[tokio::test]
@@ -224,6 +224,10 @@ async fn a_method_that_panics_takes_nobody_with_it() {
     });
     let status = unary(&channel, UNARY, order("panic")).await.expect_err("panicked");
     check(&status, Code::Internal, "INTERNAL");
+    let mut answers = stream(&channel, tokio_stream::iter([Order { service: "panic".to_owned() }]))
+        .await
+        .expect("begun");
+    check(&answers.message().await.expect_err("panicked"), Code::Internal, "INTERNAL");
     beside.await.expect("no panic").expect("answered");
 }
 
