@@ -1,3 +1,7 @@
 //! Dispatches to the command that was asked for.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bulwark::cli::main()
+}

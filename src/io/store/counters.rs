@@ -84,8 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_out_is_what_was_counted() {
-        let scope =
-            Scope { tenant: TenantId::parse("a").unwrap(), environment: Environment::Test };
+        let scope = Scope { tenant: TenantId::parse("a").unwrap(), environment: Environment::Test };
         let counters = Counters::default();
         std::thread::scope(|threads| {
             for _ in 0..4 {

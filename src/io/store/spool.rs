@@ -72,8 +72,7 @@ impl Spool {
 
     fn write(&self, record: &[u8]) -> std::io::Result<()> {
         let fresh = !self.path.exists();
-        let mut file =
-            OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         file.write_all(record)?;
         file.sync_data()?;
         if fresh && let Some(folder) = self.path.parent() {

@@ -20,7 +20,10 @@ fn impatient(home: &Home) -> Settings {
     }
 }
 
-async fn keep(store: &Store, name: &str) -> Result<VerdictKept, KeepError<std::convert::Infallible>> {
+async fn keep(
+    store: &Store,
+    name: &str,
+) -> Result<VerdictKept, KeepError<std::convert::Infallible>> {
     store.keep_verdict(None, &scope(), given(name), b"answer".to_vec()).await
 }
 
@@ -108,9 +111,9 @@ async fn a_torn_record_is_dropped_and_a_damaged_one_is_set_aside() {
     std::fs::write(&path, &bytes).unwrap();
     assert_eq!(store.drain_spool().await, Ok(1));
     assert_eq!(names(&store).await, ["v1", "v2", "v4"]);
-    let aside = std::fs::read_dir(home.folder.path()).unwrap().filter(|file| {
-        file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged")
-    });
+    let aside = std::fs::read_dir(home.folder.path())
+        .unwrap()
+        .filter(|file| file.as_ref().unwrap().file_name().to_string_lossy().contains("damaged"));
     assert_eq!(aside.count(), 1);
 }
 
@@ -139,10 +142,7 @@ async fn counts_are_flushed_in_their_minute_and_at_the_end() {
     let store = home.open().await;
     let events: Vec<_> = store.journal(1, 9).await.unwrap().into_iter().map(|r| r.event).collect();
     let minute = START.minute();
-    assert_eq!(
-        events,
-        [3, 2].map(|n| Some(Event::Counted { minute, counts: vec![expected(n)] }))
-    );
+    assert_eq!(events, [3, 2].map(|n| Some(Event::Counted { minute, counts: vec![expected(n)] })));
 }
 
 #[tokio::test]
@@ -150,12 +150,7 @@ async fn counts_that_could_not_be_kept_are_counted_on() {
     let home = Home::new(36);
     let keys = Arc::clone(&home.keys);
     let store = Store::open(impatient(&home), keys, home.clock.clone()).await.unwrap();
-    store.counters().count(
-        &scope(),
-        SurfaceKind::Live,
-        Disposition::Allow,
-        CheckState::Checked,
-    );
+    store.counters().count(&scope(), SurfaceKind::Live, Disposition::Allow, CheckState::Checked);
     let other = occupy(&home).await;
     assert!(store.flush_counts().await.is_err());
     drop(other);
