@@ -379,4 +379,30 @@ mod tests {
     fn everything_banked_is_small_enough_to_be_added() {
         assert!(original().len() <= 1_000_000 && later().len() <= 1_000_000);
     }
+
+    #[test]
+    fn every_change_of_the_banked_picture_is_within_the_distance_that_matches() {
+        use crate::core::pdq;
+        use crate::core::raster::{BORDER_TOLERANCE, Raster};
+        let raster = |bytes: &[u8]| {
+            let picture = image::load_from_memory(bytes).expect("a picture").to_rgb8();
+            Raster::new(picture.width(), picture.height(), picture.into_raw()).expect("well shaped")
+        };
+        let banked = pdq::hash(&raster(&original())).hashes[0];
+        let nearest = |bytes: &[u8]| {
+            let sent = raster(bytes);
+            let views = [Some(sent.view()), sent.view().trimmed(BORDER_TOLERANCE)];
+            let hashes = views.iter().flatten().flat_map(|view| pdq::hash_turning(view).hashes);
+            hashes.map(|hash| hash.distance(&banked)).min().expect("has hashes")
+        };
+        for case in cases() {
+            match case.expected {
+                Expected::Blocked | Expected::Matched => {
+                    assert!(nearest(&case.bytes) <= 31, "{}: {}", case.name, nearest(&case.bytes));
+                }
+                Expected::Allowed => assert!(nearest(&case.bytes) > 31, "{}", case.name),
+                Expected::HeldUnchecked => {}
+            }
+        }
+    }
 }

@@ -6,12 +6,17 @@ use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// An empty table with these headings.
+/// Width of a table where the answer goes to no terminal, in columns.
+const WIDTH_ELSEWHERE: u16 = 160;
+
+/// An empty table with these headings, as wide as the terminal.
 #[must_use]
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    let terminal = console::Term::stdout().size_checked();
+    table.set_width(terminal.map_or(WIDTH_ELSEWHERE, |(_, columns)| columns));
     table.set_header(headings.iter().copied());
     table
 }

@@ -83,11 +83,14 @@ pub fn main() -> ExitCode {
 
 /// Runs a command that calls a server.
 fn calling(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure { text: format!("cannot start: {error}"), code: FAILED })?
-        .block_on(command)
+        .map_err(|error| Failure { text: format!("cannot start: {error}"), code: FAILED })?;
+    let done = runtime.block_on(command);
+    // A read of standard input that nobody waits for any more must not keep the process.
+    runtime.shutdown_background();
+    done
 }
 
 #[cfg(test)]
