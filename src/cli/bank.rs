@@ -34,7 +34,7 @@ pub struct CreateArgs {
     /// Its name: lower-case letters, digits and hyphens
     pub bank: String,
     /// A name for people
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub name: String,
     /// What a match means: a finding, or one that overrules findings
     #[arg(long, default_value = "positive", value_parser = words::one_of(words::BANK_ROLES))]
@@ -46,7 +46,7 @@ pub struct CreateArgs {
     #[arg(long)]
     pub vetted: bool,
     /// Legal basis on which the bank is used
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub legal_basis: String,
     /// Share of items for which matches count, from 0 to 1
     #[arg(long, value_name = "SHARE")]

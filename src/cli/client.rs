@@ -37,8 +37,8 @@ pub struct ServerArgs {
     /// The caller's key; others on this machine can see it among the processes, so prefer a file
     #[arg(long, value_name = "TEXT", env = "BULWARK_KEY", hide_env_values = true, value_parser = Secret::read)]
     pub key: Option<Secret>,
-    /// File with the caller's key
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    /// File with the caller's key; wins over --key and BULWARK_KEY
+    #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// PEM file of the issuers that the server's certificate is checked against; needed for https
     #[arg(long, value_name = "FILE", env = "BULWARK_CA")]

@@ -33,7 +33,7 @@ pub struct CreateArgs {
     #[arg(long, default_value = "operator")]
     pub tenant: String,
     /// A note for people
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub name: String,
     /// Where the server is
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub struct CreateArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub struct ListArgs {
     /// Tenant whose credentials are listed; the caller's if left out
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub tenant: String,
     /// Where the server is
     #[command(flatten)]

@@ -108,7 +108,7 @@ mod tests {
         let read = |line: &str| Cli::try_parse_from(line.split(' '));
         for good in [
             "bulwark screen . --surface direct-message --visibility private --jobs 8 --json",
-            "bulwark hash a.jpg --all --timeout 5min",
+            "bulwark hash a.jpg --all --timeout 5min --key-file k",
             "bulwark bank create b --band 10=BLOCK --band 31=HOLD --vetted",
             "bulwark bank import b - --type pdq --key k",
             "bulwark key create --role screener --role auditor --environment test",
@@ -120,7 +120,6 @@ mod tests {
             "bulwark screen",
             "bulwark screen . --surface street",
             "bulwark screen . --jobs 0",
-            "bulwark screen . --key a --key-file b",
             "bulwark bank create b --band 10=MAYBE",
             "bulwark key create --role king --environment test",
             "bulwark key create --role admin",

@@ -31,13 +31,13 @@ pub struct ScreenArgs {
     #[arg(long, default_value = "upload", value_parser = words::one_of(words::SURFACES))]
     pub surface: SurfaceKind,
     /// A surface with a policy of its own
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub surface_id: String,
     /// Who could see them
     #[arg(long, default_value = "public", value_parser = words::one_of(words::VISIBILITIES))]
     pub visibility: Visibility,
     /// Legal basis of the examination
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub legal_basis: String,
     /// Files at one time
     #[arg(long, short, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
