@@ -9,5 +9,5 @@ fn main() -> ExitCode {
         let probing = arguments.next().as_deref() == Some("probe");
         return bulwark::io::media::worker::run(probing);
     }
-    ExitCode::FAILURE
+    bulwark::cli::main()
 }
