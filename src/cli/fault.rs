@@ -111,7 +111,10 @@ const fn advice(reason: ErrorReason) -> &'static str {
         | ErrorReason::StoreUnavailable
         | ErrorReason::SpoolFull
         | ErrorReason::Draining => "try again later, or allow more time with --timeout",
-        ErrorReason::MethodUnknown => "the server is of another version",
+        ErrorReason::MethodUnknown
+        | ErrorReason::MessageMalformed
+        | ErrorReason::CompressionUnsupported => "the server is of another version",
+        ErrorReason::StreamIdle => "the connection stood still; send again",
         ErrorReason::Internal => "look into the server's log",
         ErrorReason::Unspecified
         | ErrorReason::FieldInvalid

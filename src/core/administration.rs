@@ -22,6 +22,18 @@ pub fn may_manage(caller: &Caller, tenant: &TenantId) -> Result<(), Refused> {
     }
 }
 
+/// Whether the caller may manage what belongs to a scope.
+///
+/// # Errors
+/// As [`may_manage`]; [`Refused::NotAllowed`] for a trial credential that reaches for real data.
+pub fn may_manage_scope(caller: &Caller, scope: &Scope) -> Result<(), Refused> {
+    may_manage(caller, &scope.tenant)?;
+    if caller.scope.environment == Environment::Test && scope.environment != Environment::Test {
+        return Err(Refused::NotAllowed("a TEST credential manages only what is TEST"));
+    }
+    Ok(())
+}
+
 /// Whether the caller belongs to the operator.
 #[must_use]
 pub fn is_operator(caller: &Caller) -> bool {
@@ -128,6 +140,14 @@ pub struct NewCredential {
     pub expires: Option<Time>,
 }
 
+fn ends_ahead(expires: Option<Time>, now: Time) -> Result<(), Refused> {
+    if expires.is_some_and(|end| end <= now) {
+        let must = "must lie in the future";
+        return Err(Refused::Field("credential.expire_time".to_owned(), must.to_owned()));
+    }
+    Ok(())
+}
+
 /// Makes a credential named `id`.
 ///
 /// # Errors
@@ -138,12 +158,7 @@ pub fn create_credential(
     wanted: NewCredential,
     now: Time,
 ) -> Result<Credential, Refused> {
-    if wanted.expires.is_some_and(|end| end <= now) {
-        return Err(Refused::Field(
-            "credential.expire_time".to_owned(),
-            "must lie in the future".to_owned(),
-        ));
-    }
+    ends_ahead(wanted.expires, now)?;
     if proves.is_some() {
         return Err(Refused::Field(
             "credential.certificate_sha256".to_owned(),
@@ -196,6 +211,7 @@ pub fn update_credential(
     mut credential: Credential,
     patch: CredentialPatch,
     read: Option<u64>,
+    now: Time,
 ) -> Result<Credential, Refused> {
     if credential.revoked.is_some() {
         return Err(Refused::Revoked(Thing::Credential, credential.id.to_string()));
@@ -208,6 +224,7 @@ pub fn update_credential(
         credential.display_name = name;
     }
     if let Some(expires) = patch.expires {
+        ends_ahead(expires, now)?;
         credential.expires = expires;
     }
     credential.version += 1;
@@ -421,7 +438,7 @@ mod tests {
             revoke_credential(&caller("a"), other, None, Time::default()).unwrap().unwrap();
         let again = revoke_credential(&caller("a"), revoked.clone(), None, Time::default());
         assert_eq!(again, Ok(None));
-        let update = update_credential(revoked, CredentialPatch::default(), None);
+        let update = update_credential(revoked, CredentialPatch::default(), None, Time::default());
         assert!(matches!(update, Err(Refused::Revoked(..))));
     }
 }

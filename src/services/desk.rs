@@ -2,15 +2,19 @@
 
 use crate::core::access::Caller;
 use crate::core::id::RequestId;
+use crate::core::refused::Refused;
 use crate::core::repeats::{Repeats, Seen};
 use crate::io::clock::Clock;
 use crate::io::media::{Blob, BlobError, Examiner};
-use crate::io::store::{RequestKey, Store};
+use crate::io::store::{Answer, KeepError, RequestKey, Store, StoreError, Tx};
 use crate::services::call::{self, ByteBudget, Deadline};
 use crate::services::pump::Patience;
-use crate::services::status::{Reason, Refusal};
+use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
+use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -70,10 +74,11 @@ impl Desk {
 
     /// When the examination of an item must be over.
     #[must_use]
-    pub fn item_deadline(&self, call: &Call) -> Instant {
+    pub fn item_deadline(&self, call: &Call) -> std::time::Instant {
         let own = Instant::now() + self.limits.item_time_max;
         // The answer must still be written after the last moment of looking.
-        call.deadline.map_or(own, |end| own.min(end.0 - ANSWER_TIME.min(end.left() / 2)))
+        let end = call.deadline.map_or(own, |end| own.min(end.0 - ANSWER_TIME.min(end.left() / 2)));
+        end.into_std()
     }
 
     /// Sealed memory with an item's bytes.
@@ -85,6 +90,47 @@ impl Desk {
             .map_err(|fault| refuse_blob(&fault))?;
         blob.write(content).map_err(|fault| refuse_blob(&fault))?;
         Ok(blob)
+    }
+
+    /// Keeps a change, or gives the answer that was kept under the same key.
+    ///
+    /// # Errors
+    /// The change's own refusal; [`Reason::RequestIdReused`]; [`Reason::StoreUnavailable`].
+    pub async fn keep_change<F>(
+        &self,
+        key: Option<RequestKey>,
+        change: F,
+    ) -> Result<Answer, Refusal>
+    where
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Keep<Vec<u8>>> + Send + 'static,
+    {
+        Ok(self.store.keep(key, change).await?)
+    }
+
+    /// Keeps a change that makes one record, and gives the record with its journal number: the first one again where
+    /// the request repeats.
+    ///
+    /// # Errors
+    /// As [`Self::keep_change`].
+    pub async fn keep_record<T, F>(
+        &self,
+        key: Option<RequestKey>,
+        change: F,
+    ) -> Result<(T, u64), Refusal>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Keep<T>> + Send + 'static,
+    {
+        let kept = self.keep_change(key, move |tx| {
+            let making = change(tx);
+            Box::pin(async move { serde_json::to_vec(&making.await?).map_err(|_| unwritable()) })
+        });
+        let answer = kept.await?;
+        let record = serde_json::from_slice(&answer.bytes)
+            .map_err(|_| Refusal::new(Reason::Internal, "a kept answer cannot be read"))?;
+        // A change that changed nothing is as of now.
+        let now = || self.store.resident().read().applied();
+        Ok((record, answer.number.unwrap_or_else(now)))
     }
 
     /// Notes a keyed request that may keep nothing, and says whether it was seen before.
@@ -100,21 +146,24 @@ impl Desk {
     }
 }
 
+/// What a change gives, or why it is not made.
+pub type Keep<T> = Result<T, KeepError<Refused>>;
+
+/// A record that cannot be written: nothing is kept.
+#[must_use]
+pub const fn unwritable() -> KeepError<Refused> {
+    KeepError::Store(StoreError::Broken)
+}
+
 /// Time kept for writing the answer.
 const ANSWER_TIME: Duration = Duration::from_millis(100);
-
-/// A key that was used with other content.
-#[must_use]
-pub fn reused() -> Refusal {
-    Refusal::new(Reason::RequestIdReused, "the request_id was used before with other content")
-}
 
 /// What an upload's memory failed at, in the contract's words.
 #[must_use]
 pub fn refuse_blob(fault: &BlobError) -> Refusal {
     match fault {
-        BlobError::TooLarge { .. } => Refusal::new(Reason::UploadTooLarge, fault.to_string()),
-        _ => Refusal::new(Reason::Internal, "no memory for the item"),
+        BlobError::TooLong(_) => Refusal::new(Reason::UploadTooLarge, fault.to_string()),
+        BlobError::Memory(_) => Refusal::over("memory", "no memory for the item"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! From a question to a verdict that is kept: what all ways of screening have in common.
 
-use crate::core::event::{Event, GivenVerdict};
+use crate::core::event::GivenVerdict;
 use crate::core::id::VerdictId;
 use crate::core::policy::{Context, Surface};
 use crate::core::refused::{Refused, Thing};
@@ -9,10 +9,10 @@ use crate::core::resident::{Holding, Resident};
 use crate::core::screening::decision::{Decided, Moment, decide};
 use crate::core::screening::question::Question;
 use crate::core::verdict::{Disposition, OnIncomplete, Verdict};
-use crate::io::store::{Kept, StoreError};
+use crate::io::store::{KeepError, Receipt, VerdictKept};
 use crate::proto::v1;
-use crate::services::desk::{Call, Desk, reused};
-use crate::services::status::{Reason, Refusal};
+use crate::services::desk::{Call, Desk};
+use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
 
@@ -39,10 +39,11 @@ impl Desk {
         asked: &Asked,
     ) -> Result<Option<v1::Verdict>, Refusal> {
         let Some(key) = call.request_key(method, asked.keyed.as_ref()) else { return Ok(None) };
-        let Ok(Some(first)) = self.store.first_answer(&key).await else { return Ok(None) };
-        if first.digest != key.digest {
-            return Err(reused());
-        }
+        let first = match self.store.first_answer(&key).await {
+            Ok(Some(first)) => first,
+            Err(KeepError::RequestIdReused) => return Err(reused()),
+            Ok(None) | Err(_) => return Ok(None),
+        };
         let (given, number) = (read_given(&first.bytes)?, first.number);
         Ok(Some(self.kept_reply(call, &given, number, v1::Origin::Repeated).await))
     }
@@ -91,8 +92,7 @@ impl Desk {
             Some(keyed) => self.note(call, method, keyed)?,
             None => Seen::New,
         };
-        let origin =
-            if seen == Seen::New { v1::Origin::Fresh } else { v1::Origin::Recomputed };
+        let origin = if seen == Seen::New { v1::Origin::Fresh } else { v1::Origin::Recomputed };
         let Decided { verdict, completeness } = decided;
         if verdict.disposition == Disposition::Allow {
             let (scope, context) = (&call.caller.scope, &asked.context);
@@ -100,59 +100,32 @@ impl Desk {
             self.store.counters().count(scope, kind, verdict.disposition, completeness);
             return Ok(self.unkept_reply(call, context, &verdict, v1::Record::Counted, origin));
         }
-        let given = GivenVerdict {
-            context: asked.context.clone(),
-            verdict,
-            credential: call.caller.credential.clone(),
-        };
-        match self.record(call, method, asked, &given).await {
-            Ok(kept) if kept.first => {
-                Ok(self.kept_reply(call, &given, kept.number, origin).await)
-            }
-            Ok(kept) => {
-                let first = read_given(&kept.bytes)?;
-                Ok(self.kept_reply(call, &first, kept.number, v1::Origin::Repeated).await)
-            }
-            Err(KeepFault::Reused) => Err(reused()),
-            Err(KeepFault::Away) => Ok(self.spool(call, given, origin).await),
-        }
-    }
-
-    async fn record(
-        &self,
-        call: &Call,
-        method: &'static str,
-        asked: &Asked,
-        given: &GivenVerdict,
-    ) -> Result<Kept, KeepFault> {
+        let credential = call.caller.credential.clone();
+        let given = GivenVerdict { context: asked.context.clone(), verdict, credential };
+        let bytes = serde_json::to_vec(&given)
+            .map_err(|_| Refusal::new(Reason::Internal, "a verdict cannot be written"))?;
         let key = call.request_key(method, asked.keyed.as_ref());
-        let bytes = serde_json::to_vec(given).map_err(|_| KeepFault::Away)?;
-        let event = Event::VerdictGiven {
-            scope: call.caller.scope.clone(),
-            given: Box::new(given.clone()),
-        };
-        self.store.keep_event(key, event, bytes).await.map_err(|fault| match fault {
-            StoreError::RequestIdReused => KeepFault::Reused,
-            _ => KeepFault::Away,
-        })
-    }
-
-    /// What is answered while the store is away: the verdict or a stricter one, saved here and owed to the journal.
-    async fn spool(&self, call: &Call, mut given: GivenVerdict, origin: v1::Origin) -> v1::Verdict {
-        let event = Event::VerdictGiven {
-            scope: call.caller.scope.clone(),
-            given: Box::new(given.clone()),
-        };
-        let record = match self.store.spool(event).await {
-            Ok(()) => v1::Record::Pending,
-            Err(_) => {
-                // It can be neither kept nor owed: the item must at least not be seen.
-                given.verdict.disposition = given.verdict.disposition.max(Disposition::Hold);
-                given.verdict.incomplete.get_or_insert(OnIncomplete::Hold);
-                v1::Record::Counted
+        let scope = &call.caller.scope;
+        match self.store.keep_verdict(key, scope, given.clone(), bytes).await {
+            Ok(VerdictKept::Kept(answer)) if answer.first => {
+                Ok(self.kept_reply(call, &given, answer.number, origin).await)
             }
-        };
-        self.unkept_reply(call, &given.context, &given.verdict, record, origin)
+            Ok(VerdictKept::Kept(answer)) => {
+                let first = read_given(&answer.bytes)?;
+                Ok(self.kept_reply(call, &first, answer.number, v1::Origin::Repeated).await)
+            }
+            Ok(VerdictKept::Pending) => {
+                let (context, verdict) = (&given.context, &given.verdict);
+                Ok(self.unkept_reply(call, context, verdict, v1::Record::Pending, origin))
+            }
+            Err(KeepError::RequestIdReused) => Err(reused()),
+            Err(KeepError::Refused(never)) => match never {},
+            Err(KeepError::Store(_)) => {
+                let verdict = held_at_least(given.verdict);
+                let record = v1::Record::Counted;
+                Ok(self.unkept_reply(call, &given.context, &verdict, record, origin))
+            }
+        }
     }
 
     fn unkept_reply(
@@ -177,13 +150,7 @@ impl Desk {
     ) -> v1::Verdict {
         let receipt = match number {
             // A receipt can be had again by GetVerdict: a store that fails just now costs only this copy.
-            Some(number) => self.store.receipt(number).await.ok().map(|receipt| v1::Receipt {
-                number,
-                leaf: receipt.leaf.into(),
-                tree_size: receipt.tree_size,
-                proof_hashes: receipt.proof.iter().map(|hash| hash.to_vec().into()).collect(),
-                checkpoint: receipt.checkpoint,
-            }),
+            Some(number) => self.store.receipt(number).await.ok().flatten().map(write_receipt),
             None => None,
         };
         let standing = Standing { record: v1::Record::Kept, receipt, origin };
@@ -192,9 +159,21 @@ impl Desk {
     }
 }
 
-enum KeepFault {
-    Reused,
-    Away,
+/// A verdict that can be neither kept nor owed to the journal: the item must at least not be seen.
+fn held_at_least(mut verdict: Verdict) -> Verdict {
+    verdict.disposition = verdict.disposition.max(Disposition::Hold);
+    verdict.incomplete.get_or_insert(OnIncomplete::Hold);
+    verdict
+}
+
+fn write_receipt(receipt: Receipt) -> v1::Receipt {
+    v1::Receipt {
+        number: receipt.number,
+        leaf: receipt.leaf.into(),
+        tree_size: receipt.size,
+        proof_hashes: receipt.proof.iter().map(|hash| hash.to_vec().into()).collect(),
+        checkpoint: receipt.checkpoint,
+    }
 }
 
 fn read_given(bytes: &[u8]) -> Result<GivenVerdict, Refusal> {
@@ -220,7 +199,8 @@ fn place<'a>(
         return Err(Refusal::resource(Reason::SurfaceRevoked, "surface", name));
     }
     if surface.kind != context.surface_kind {
-        let fault = ("context.surface".to_owned(), "must be the kind of the named surface".to_owned());
+        let fault =
+            ("context.surface".to_owned(), "must be the kind of the named surface".to_owned());
         return Err(Refusal::fields(vec![fault]));
     }
     Ok((holding, surface))

@@ -1,4 +1,14 @@
 //! The doorway: one room for each service.
+//!
+//! Rooms stand in order of dependence; the rooms of two services never use each other.
 
 pub mod status;
+pub mod refusals;
 pub mod call;
+pub mod words;
+pub mod pump;
+pub mod desk;
+pub mod judge;
+pub mod screening;
+pub mod bank;
+pub mod admin;

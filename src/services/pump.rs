@@ -33,10 +33,7 @@ impl<T> Outlet<T> {
     /// # Errors
     /// A refusal where the caller has gone.
     pub async fn send(&self, message: T) -> Result<(), Refusal> {
-        self.sender
-            .send(Ok(message))
-            .await
-            .map_err(|_| Refusal::new(Reason::Cancelled, "the caller has gone"))
+        self.sender.send(Ok(message)).await.map_err(|_| gone())
     }
 }
 
@@ -45,7 +42,7 @@ pub trait Session: Send + 'static {
     /// A message of the caller.
     type In: Send + 'static;
     /// A message of the service.
-    type Out: Clone + Send + 'static;
+    type Out: Clone + Send + Sync + 'static;
 
     /// Takes a message.
     fn on(
@@ -115,7 +112,7 @@ async fn serve<S: Session>(
     };
     let work = async {
         loop {
-            let message = next(&mut inbound, &session, patience, out).await?;
+            let message = next(&mut inbound, session.heartbeat(), patience, out).await?;
             let Some(message) = message else { return session.on_end(out).await };
             let sign = session.heartbeat();
             let step = session.on(message, out);
@@ -131,12 +128,12 @@ async fn serve<S: Session>(
 }
 
 /// Waits for the caller's next message, giving signs of life meanwhile.
-async fn next<S: Session>(
-    inbound: &mut Streaming<S::In>,
-    session: &S,
+async fn next<I, O: Clone>(
+    inbound: &mut Streaming<I>,
+    sign: Option<O>,
     patience: Patience,
-    out: &Outlet<S::Out>,
-) -> Result<Option<S::In>, Refusal> {
+    out: &Outlet<O>,
+) -> Result<Option<I>, Refusal> {
     let idle = Instant::now() + patience.idle;
     loop {
         let beat = Instant::now() + patience.heartbeat;
@@ -146,8 +143,8 @@ async fn next<S: Session>(
                 return Err(Refusal::new(Reason::StreamIdle, "nothing came for too long"));
             }
             () = sleep_until(beat) => {
-                if let Some(sign) = session.heartbeat() {
-                    out.send(sign).await?;
+                if let Some(sign) = &sign {
+                    out.send(sign.clone()).await?;
                 }
             }
         }
@@ -174,6 +171,27 @@ async fn beating<T, O: Clone>(
     }
 }
 
+/// Nobody reads it: the caller has gone.
+fn gone() -> Refusal {
+    Refusal::new(Reason::StreamIdle, "the caller has gone")
+}
+
+/// The next message of a stream that the caller alone speaks on.
+///
+/// # Errors
+/// [`Reason::StreamIdle`], [`Reason::DeadlineExceeded`], or what the transport says of a broken message.
+pub async fn take<T>(inbound: &mut Streaming<T>, patience: Patience) -> Result<Option<T>, Refusal> {
+    let idle = Instant::now() + patience.idle;
+    let until = patience.deadline.map_or(idle, |deadline| idle.min(deadline.0));
+    match tokio::time::timeout_at(until, inbound.message()).await {
+        Ok(message) => message.map_err(|status| broken(&status)),
+        Err(_) if until < idle => {
+            Err(Refusal::new(Reason::DeadlineExceeded, "the call's time is over"))
+        }
+        Err(_) => Err(Refusal::new(Reason::StreamIdle, "nothing came for too long")),
+    }
+}
+
 /// What a broken stream means in the contract's words.
 fn broken(status: &Status) -> Refusal {
     match status.code() {
@@ -181,9 +199,10 @@ fn broken(status: &Status) -> Refusal {
         Code::Internal | Code::InvalidArgument => {
             Refusal::new(Reason::MessageMalformed, "a message cannot be read")
         }
-        Code::Unimplemented => {
-            Refusal::new(Reason::CompressionUnsupported, "a message is compressed in an unknown way")
-        }
-        _ => Refusal::new(Reason::Cancelled, "the caller has gone"),
+        Code::Unimplemented => Refusal::new(
+            Reason::CompressionUnsupported,
+            "a message is compressed in an unknown way",
+        ),
+        _ => gone(),
     }
 }

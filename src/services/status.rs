@@ -245,6 +245,12 @@ impl Refusal {
     }
 }
 
+/// The refusal of a request's key that was used with other content.
+#[must_use]
+pub fn reused() -> Refusal {
+    Refusal::new(Reason::RequestIdReused, "the request_id was used before with other content")
+}
+
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
         let mut status = Self::with_error_details(

@@ -32,6 +32,7 @@ pub use error::StoreError;
 pub use handle::Store;
 pub use journal::{Receipt, Recorded};
 pub use report::{Fault, Report};
+pub use rows::Which;
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
 pub use upkeep::VerdictKept;

@@ -4,7 +4,7 @@ use super::dialect::{self, Conn};
 use super::error::StoreError;
 use super::head::{self, Head};
 use super::journal;
-use super::rows;
+use super::rows::{self, Which};
 use super::settings::Settings;
 use crate::core::access::{Credential, Tenant};
 use crate::core::bank::Bank;
@@ -138,9 +138,16 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
         resident.apply(number, &Event::BankPut { scope: scope.clone(), bank });
         let mut after: Option<String> = None;
         loop {
-            let page =
-                rows::entries(conn, keys, &text, &id, None, after.as_deref(), ENTRIES_AT_ONCE)
-                    .await?;
+            let page = rows::entries(
+                conn,
+                keys,
+                &text,
+                &id,
+                Which::All,
+                after.as_deref(),
+                ENTRIES_AT_ONCE,
+            )
+            .await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id.to_string());
             let (scope, bank) = (scope.clone(), id.clone());

@@ -4,11 +4,11 @@ use super::dialect::Row;
 use super::error::StoreError;
 use super::handle::Store;
 use super::journal::{self, Receipt, Recorded};
-use super::rows::{self, NO_SCOPE};
+use super::rows::{self, NO_SCOPE, Which};
 use crate::core::access::{Credential, Scope, Tenant};
 use crate::core::bank::{Bank, Entry, EntryState};
 use crate::core::event::{Event, GivenVerdict, Outcome};
-use crate::core::id::{BankId, EntryId, VerdictId};
+use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
 use crate::core::journal::merkle::Hash;
 use crate::core::journal::proof::Plan;
 use crate::core::policy::Surface;
@@ -27,13 +27,53 @@ impl Store {
         rows::documents(&mut conn, &self.0.keys, NO_SCOPE, after, limit).await
     }
 
-    /// Credentials in the order of their names, after the name `after`; of one scope where one is given.
+    /// A tenant.
+    ///
+    /// # Errors
+    /// As [`Self::tenants`].
+    pub async fn tenant(&self, id: &TenantId) -> Result<Option<Tenant>, StoreError> {
+        let mut conn = self.0.pool.connection().await?;
+        rows::document(&mut conn, &self.0.keys, NO_SCOPE, id.as_str()).await
+    }
+
+    /// A credential.
+    ///
+    /// # Errors
+    /// As [`Self::tenants`].
+    pub async fn credential(&self, id: &CredentialId) -> Result<Option<Credential>, StoreError> {
+        let mut conn = self.0.pool.connection().await?;
+        rows::document(&mut conn, &self.0.keys, NO_SCOPE, id.as_str()).await
+    }
+
+    /// A surface.
+    ///
+    /// # Errors
+    /// As [`Self::tenants`].
+    pub async fn surface(
+        &self,
+        scope: &Scope,
+        id: &SurfaceId,
+    ) -> Result<Option<Surface>, StoreError> {
+        let mut conn = self.0.pool.connection().await?;
+        rows::document(&mut conn, &self.0.keys, &scope.to_string(), id.as_str()).await
+    }
+
+    /// A bank.
+    ///
+    /// # Errors
+    /// As [`Self::tenants`].
+    pub async fn bank(&self, scope: &Scope, id: &BankId) -> Result<Option<Bank>, StoreError> {
+        let mut conn = self.0.pool.connection().await?;
+        rows::document(&mut conn, &self.0.keys, &scope.to_string(), id.as_str()).await
+    }
+
+    /// Credentials in the order of their names, after the name `after`; those of one tenant where one is given.
     ///
     /// # Errors
     /// As [`Self::tenants`].
     pub async fn credentials(
         &self,
-        scope: Option<&Scope>,
+        tenant: Option<&TenantId>,
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Credential>, StoreError> {
@@ -46,7 +86,7 @@ impl Store {
             let Some(last) = page.last() else { break };
             after = Some(last.id.to_string());
             found.extend(
-                page.into_iter().filter(|one| scope.is_none_or(|scope| one.scope == *scope)),
+                page.into_iter().filter(|one| tenant.is_none_or(|of| one.scope.tenant == *of)),
             );
         }
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -81,7 +121,7 @@ impl Store {
         rows::documents(&mut conn, &self.0.keys, &scope.to_string(), after, limit).await
     }
 
-    /// Entries of a bank in the order of their names, after the name `after`; of one state where one is given.
+    /// Entries of a bank in the order of their names, after the name `after`; those that `which` names.
     ///
     /// # Errors
     /// As [`Self::tenants`].
@@ -89,13 +129,13 @@ impl Store {
         &self,
         scope: &Scope,
         bank: &BankId,
-        state: Option<EntryState>,
+        which: Which,
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
         let mut conn = self.0.pool.connection().await?;
         let scope = scope.to_string();
-        rows::entries(&mut conn, &self.0.keys, &scope, bank, state, after, limit).await
+        rows::entries(&mut conn, &self.0.keys, &scope, bank, which, after, limit).await
     }
 
     /// An entry, removed ones included.

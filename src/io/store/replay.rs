@@ -1,9 +1,9 @@
-//! Answers given again: what a request's key was kept for, read without a transaction of the writer.
+//! Answers given again: what a request's key was kept for, read beside the writer.
 
-use super::dialect::Value;
 use super::error::StoreError;
-use super::handle::{Answer, KeepError, RequestKey, Store};
-use super::writer::request_place;
+use super::handle::Store;
+use super::requests::{self, Key};
+use super::words::{Answer, KeepError, RequestKey};
 use std::convert::Infallible;
 
 impl Store {
@@ -15,26 +15,26 @@ impl Store {
         &self,
         request: &RequestKey,
     ) -> Result<Option<Answer>, KeepError<Infallible>> {
-        let (keys, settings) = (&self.0.keys, &self.0.settings);
-        let print = keys.text_fingerprint("request", request.id.as_str());
-        let scope = request.scope.to_string();
-        let sql = "SELECT digest, number, kept, answer FROM request \
-                   WHERE scope = $1 AND method = $2 AND request = $3";
-        let values: Vec<Value> =
-            vec![scope.as_str().into(), request.method.into(), print.as_slice().into()];
+        let keys = &self.0.keys;
+        let span = i64::try_from(self.0.settings.request_kept.as_millis()).unwrap_or(i64::MAX);
+        let oldest = self.0.clock.now().millis().saturating_sub(span);
         let mut conn = self.0.pool.connection().await?;
-        let Some(row) = conn.row(sql, values).await? else { return Ok(None) };
-        let (digest, number, kept): ([u8; 32], u64, i64) =
-            (row.exact(0)?, row.number(1)?, row.int(2)?);
-        let span = i64::try_from(settings.request_kept.as_millis()).unwrap_or(i64::MAX);
-        if kept <= self.0.clock.now().millis().saturating_sub(span) {
-            return Ok(None);
+        let found = requests::find(&mut conn, keys, &Key::of(keys, request), oldest).await?;
+        match found {
+            Some(kept) if kept.digest != request.digest => Err(KeepError::RequestIdReused),
+            Some(kept) => {
+                Ok(Some(Answer { bytes: kept.answer, number: Some(kept.number), first: false }))
+            }
+            None => Ok(None),
         }
-        if digest != request.digest {
-            return Err(KeepError::RequestIdReused);
-        }
-        let place = request_place(&scope, request.method, &print, &digest, number, kept);
-        let bytes = keys.open(&place, &row.bytes(3)?).map_err(StoreError::from)?;
-        Ok(Some(Answer { bytes, number: Some(number), first: false }))
+    }
+
+    /// Number of the last event in the journal; 0 while it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn head_number(&self) -> Result<u64, StoreError> {
+        let mut conn = self.0.pool.connection().await?;
+        Ok(super::head::read(&mut conn, &self.0.keys).await?.size)
     }
 }

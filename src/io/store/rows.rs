@@ -238,6 +238,17 @@ pub async fn entry(
     row.map(|row| read_entry(keys, &row).map(|(_, entry)| entry)).transpose()
 }
 
+/// Which entries of a bank are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All, removed ones included.
+    All,
+    /// All that are not removed.
+    NotRemoved,
+    /// Those of one state.
+    In(EntryState),
+}
+
 /// Entries of a bank in the order of their names, after the name `after`; of one state where one is given.
 ///
 /// # Errors
@@ -247,22 +258,30 @@ pub async fn entries(
     keys: &KeyRing,
     scope: &str,
     bank: &BankId,
-    state: Option<EntryState>,
+    which: Which,
     after: Option<&str>,
     limit: u64,
 ) -> Result<Vec<Entry>, StoreError> {
     let mut values =
         vec![scope.into(), bank.as_str().into(), after.unwrap_or("").into(), limit.into()];
-    let rows = if let Some(state) = state {
-        values.push(u64::from(entry_state_code(state)).into());
-        let sql = "SELECT scope, bank, entry, state, version, number, body FROM entry \
-                   WHERE scope = $1 AND bank = $2 AND state = $5 AND entry > $3 ORDER BY entry LIMIT $4";
-        conn.rows(sql, values).await?
-    } else {
-        let sql = "SELECT scope, bank, entry, state, version, number, body FROM entry \
-                   WHERE scope = $1 AND bank = $2 AND entry > $3 ORDER BY entry LIMIT $4";
-        conn.rows(sql, values).await?
+    let code = |state| u64::from(entry_state_code(state)).into();
+    let sql = match which {
+        Which::All => {
+            "SELECT scope, bank, entry, state, version, number, body FROM entry \
+             WHERE scope = $1 AND bank = $2 AND entry > $3 ORDER BY entry LIMIT $4"
+        }
+        Which::NotRemoved => {
+            values.push(code(EntryState::Removed));
+            "SELECT scope, bank, entry, state, version, number, body FROM entry \
+             WHERE scope = $1 AND bank = $2 AND state <> $5 AND entry > $3 ORDER BY entry LIMIT $4"
+        }
+        Which::In(state) => {
+            values.push(code(state));
+            "SELECT scope, bank, entry, state, version, number, body FROM entry \
+             WHERE scope = $1 AND bank = $2 AND state = $5 AND entry > $3 ORDER BY entry LIMIT $4"
+        }
     };
+    let rows = conn.rows(sql, values).await?;
     rows.iter().map(|row| read_entry(keys, row).map(|(_, entry)| entry)).collect()
 }
 

@@ -163,6 +163,15 @@ impl Tx {
         rows::entry(&mut self.conn, &self.keys, scope, bank, id).await
     }
 
+    /// Number of entries of a bank that are not removed.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn entry_count(&mut self, scope: &Scope, bank: &BankId) -> Result<u64, StoreError> {
+        let counts = rows::entry_counts(&mut self.conn, scope, bank).await?;
+        Ok(counts.iter().filter(|(state, _)| *state != EntryState::Removed).map(|(_, n)| n).sum())
+    }
+
     /// The entry of a bank that holds a signal, or held it before it was removed.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use crate::core::access::Scope;
 use crate::core::id::RequestId;
+use crate::core::refused::Refused;
 
 /// A caller's key for one request, with a digest of what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,12 @@ pub enum KeepError<E> {
     /// The store could not.
     #[error(transparent)]
     Store(StoreError),
+}
+
+impl From<Refused> for KeepError<Refused> {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
 }
 
 impl<E> From<StoreError> for KeepError<E> {

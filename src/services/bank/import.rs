@@ -139,12 +139,7 @@ impl Import {
 }
 
 /// Takes up to [`ENTRIES_PER_EVENT_MAX`] drafts in, as one event.
-async fn take_group(
-    tx: &mut Tx,
-    scope: &Scope,
-    bank: &BankId,
-    drafts: Vec<Draft>,
-) -> Keep<Intake> {
+async fn take_group(tx: &mut Tx, scope: &Scope, bank: &BankId, drafts: Vec<Draft>) -> Keep<Intake> {
     let settings = existing_bank(tx.bank(scope, bank).await?, bank)?;
     let signals: Vec<Signal> = drafts
         .iter()

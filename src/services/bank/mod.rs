@@ -16,11 +16,11 @@ use crate::core::refused::{Refused, Thing, unchanged};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
 use crate::core::verdict::CheckState;
-use crate::io::store::Tx;
+use crate::io::store::{Tx, Which};
 use crate::proto::v1;
 use crate::proto::v1::bank_service_server::BankService;
 use crate::services::bank::parse::Source;
-use crate::services::desk::{Call, Desk, Keep, KeepFault, refuse_blob};
+use crate::services::desk::{Call, Desk, Keep, refuse_blob, unwritable};
 use crate::services::pump;
 use crate::services::status::Refusal;
 use crate::services::words::{page, verdict};
@@ -75,11 +75,7 @@ fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
         .digests
         .iter()
         .flat_map(|digests| {
-            [
-                Signal::Md5(digests.md5),
-                Signal::Sha1(digests.sha1),
-                Signal::Sha256(digests.sha256),
-            ]
+            [Signal::Md5(digests.md5), Signal::Sha1(digests.sha1), Signal::Sha256(digests.sha256)]
         })
         .map(|signal| BankedSignal { signal, quality: None })
         .collect();
@@ -228,7 +224,7 @@ impl BankService for Banks {
                 }
                 let id = match wanted.id.clone() {
                     Some(id) => id,
-                    None => EntryId::parse(&tx.fresh_id()).map_err(|_| KeepFault::Unwritable)?,
+                    None => EntryId::parse(&tx.fresh_id()).map_err(|_| unwritable())?,
                 };
                 let present = tx.entry(&scope, &bank.id, &id).await?;
                 let values: Vec<_> = wanted.signals.iter().map(|b| b.signal.clone()).collect();
@@ -264,9 +260,10 @@ impl BankService for Banks {
         let (bank, page) = parse::list_entries(request.get_ref())?;
         existing_bank(self.desk.store.bank(&scope, &bank).await?, &bank)?;
         let removed = request.get_ref().show_removed;
+        let which = if removed { Which::All } else { Which::NotRemoved };
         let limit = u64::from(page.rows) + 1;
         let after = page.after.as_deref();
-        let mut found = self.desk.store.entries(&scope, &bank, removed, after, limit).await?;
+        let mut found = self.desk.store.entries(&scope, &bank, which, after, limit).await?;
         let more = found.len() as u64 == limit;
         found.truncate(page.rows as usize);
         let last = found.last().map(|entry| entry.id.to_string());

@@ -13,6 +13,7 @@ use crate::proto::v1;
 use crate::services::status::Refusal;
 use crate::services::words::fields::{Fields, within};
 use crate::services::words::page::{self, Page};
+use crate::services::words::record::{mask, read_etag, unchangeable};
 use crate::services::words::request::{Keyed, keyed, read_id};
 use crate::services::words::signal::{Sent, read_list, read_type};
 use crate::services::words::{moment, policy, signal};
@@ -29,23 +30,8 @@ const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = 64;
 
 /// The types that a bank holds when its owner names none.
-const USUAL_TYPES: [SignalType; 5] = [
-    SignalType::Md5,
-    SignalType::Sha1,
-    SignalType::Sha256,
-    SignalType::Pdq,
-    SignalType::VpdqFrame,
-];
-
-/// Reads the number in an etag that may be left out: the outer absence is a fault.
-#[allow(clippy::option_option, reason = "three outcomes: bad, absent, present")]
-fn read_etag(fields: &mut Fields, path: &str, etag: &str) -> Option<Option<u64>> {
-    if etag.is_empty() {
-        return Some(None);
-    }
-    let number = etag.parse().map_err(|_| "must be an etag that the service gave");
-    fields.read(path, number).map(Some)
-}
+const USUAL_TYPES: [SignalType; 5] =
+    [SignalType::Md5, SignalType::Sha1, SignalType::Sha256, SignalType::Pdq, SignalType::VpdqFrame];
 
 fn read_mode(fields: &mut Fields, path: &str, number: i32) -> Option<BankMode> {
     match v1::BankMode::try_from(number) {
@@ -81,11 +67,7 @@ fn read_ratio(fields: &mut Fields, path: &str, ratio: f64) -> Option<u32> {
     Some((ratio * f64::from(RATIO_ALL)).round() as u32)
 }
 
-fn read_rules(
-    fields: &mut Fields,
-    path: &str,
-    sent: &[v1::SignalRule],
-) -> Option<Vec<SignalRule>> {
+fn read_rules(fields: &mut Fields, path: &str, sent: &[v1::SignalRule]) -> Option<Vec<SignalRule>> {
     if sent.is_empty() {
         return Some(USUAL_TYPES.map(SignalRule::usual).to_vec());
     }
@@ -112,7 +94,8 @@ fn read_rule(fields: &mut Fields, path: &str, sent: &v1::SignalRule) -> Option<S
     let kind = kind?;
     let is_perceptual = kind.is_perceptual();
     if sent.quality_min > 100 || (sent.quality_min > 0 && !is_perceptual) {
-        let most = if is_perceptual { "from 0 to 100" } else { "0 for a type compared for equality" };
+        let most =
+            if is_perceptual { "from 0 to 100" } else { "0 for a type compared for equality" };
         fields.fault(within(path, "quality_min"), format!("must be {most}"));
     }
     let distance_max = if is_perceptual { DISTANCE_BITS_MAX } else { 0 };
@@ -164,12 +147,10 @@ pub fn create_bank(sent: v1::CreateBankRequest) -> Result<CreateBank, Refusal> {
     let display_name = fields.text("bank.display_name", bank.display_name, WORDS_BYTES_MAX);
     let role = read_role(&mut fields, "bank.role", bank.role);
     let mode = read_mode(&mut fields, "bank.mode", bank.mode);
-    let ratio =
-        read_ratio(&mut fields, "bank.enabled_ratio", bank.enabled_ratio.unwrap_or(1.0));
+    let ratio = read_ratio(&mut fields, "bank.enabled_ratio", bank.enabled_ratio.unwrap_or(1.0));
     let rules = read_rules(&mut fields, "bank.signal_rules", &bank.signal_rules);
     let legal_basis = fields.text("bank.legal_basis", bank.legal_basis, WORDS_BYTES_MAX);
-    let freshness =
-        moment::read_span(&mut fields, "bank.freshness_limit", bank.freshness_limit);
+    let freshness = moment::read_span(&mut fields, "bank.freshness_limit", bank.freshness_limit);
     let whole = (|| {
         let settings = BankSettings {
             display_name: display_name?,
@@ -200,14 +181,6 @@ pub struct UpdateBank {
     pub keyed: Option<Keyed>,
 }
 
-fn mask_paths(fields: &mut Fields, mask: Option<&prost_types::FieldMask>) -> Vec<String> {
-    let paths = mask.map(|mask| mask.paths.clone()).unwrap_or_default();
-    if paths.is_empty() {
-        fields.fault("update_mask", "must be set");
-    }
-    paths
-}
-
 /// Reads an `UpdateBankRequest`.
 ///
 /// # Errors
@@ -215,7 +188,7 @@ fn mask_paths(fields: &mut Fields, mask: Option<&prost_types::FieldMask>) -> Vec
 pub fn update_bank(sent: v1::UpdateBankRequest) -> Result<UpdateBank, Refusal> {
     let mut fields = Fields::default();
     let keyed = read_id(&mut fields, "request_id", &sent.request_id).map(|id| keyed(id, &sent));
-    let paths = mask_paths(&mut fields, sent.update_mask.as_ref());
+    let paths = mask(&mut fields, sent.update_mask.as_ref());
     let Some(bank) = fields.required("bank", sent.bank) else { return fields.done(None) };
     let id = fields.name("bank.bank_id", &bank.bank_id, BankId::parse);
     let read = read_etag(&mut fields, "bank.etag", &bank.etag);
@@ -224,8 +197,7 @@ pub fn update_bank(sent: v1::UpdateBankRequest) -> Result<UpdateBank, Refusal> {
         let at = within("bank", &path);
         match path.as_str() {
             "display_name" => {
-                patch.display_name =
-                    fields.text(at, bank.display_name.clone(), WORDS_BYTES_MAX);
+                patch.display_name = fields.text(at, bank.display_name.clone(), WORDS_BYTES_MAX);
             }
             "mode" => patch.mode = read_mode(&mut fields, &at, bank.mode),
             "enabled" => patch.enabled = Some(bank.enabled.unwrap_or(true)),
@@ -241,7 +213,7 @@ pub fn update_bank(sent: v1::UpdateBankRequest) -> Result<UpdateBank, Refusal> {
             "freshness_limit" => {
                 patch.freshness_max = moment::read_span(&mut fields, &at, bank.freshness_limit);
             }
-            _ => fields.fault("update_mask", "must name fields that can be changed"),
+            _ => unchangeable(&mut fields),
         }
     }
     let whole = (|| Some(UpdateBank { id: id?, patch, read: read?, keyed: keyed? }))();
@@ -267,8 +239,8 @@ pub fn delete_bank(sent: &v1::DeleteBankRequest) -> Result<DeleteBank, Refusal> 
     let mut fields = Fields::default();
     let keyed = read_id(&mut fields, "request_id", &sent.request_id).map(|id| keyed(id, sent));
     let id = fields.name("bank_id", &sent.bank_id, BankId::parse);
-    let read = read_etag(&mut fields, "etag", &sent.etag)
-        .and_then(|read| fields.required("etag", read));
+    let read =
+        read_etag(&mut fields, "etag", &sent.etag).and_then(|read| fields.required("etag", read));
     if sent.confirm.is_empty() {
         fields.fault("confirm", "must be set");
     } else if sent.confirm != sent.bank_id {
@@ -338,7 +310,7 @@ fn read_provenance(
         .tags
         .into_iter()
         .enumerate()
-        .map(|(place, tag)| fields.text(at(&format!("tags[{place}]")), tag, TAG_BYTES_MAX))
+        .map(|(place, tag)| fields.text(format!("{path}.tags[{place}]"), tag, TAG_BYTES_MAX))
         .collect();
     let seen = moment::read_time(fields, &at("first_seen_time"), sent.first_seen_time);
     Some(Provenance {
@@ -421,8 +393,10 @@ pub fn add_entry(sent: v1::AddEntryRequest, now: Time) -> Result<AddEntry, Refus
             Some(Source::Media(bytes))
         }
         Some(Wire::Media(_)) => {
-            let must = format!("must have 1 to {MEDIA_BYTES_MAX} bytes; a larger item goes \
-                                through HashMedia first");
+            let must = format!(
+                "must have 1 to {MEDIA_BYTES_MAX} bytes; a larger item goes \
+                                through HashMedia first"
+            );
             fields.fault("media", must);
             None
         }
@@ -509,7 +483,7 @@ pub struct UpdateEntry {
 pub fn update_entry(sent: v1::UpdateEntryRequest, now: Time) -> Result<UpdateEntry, Refusal> {
     let mut fields = Fields::default();
     let keyed = read_id(&mut fields, "request_id", &sent.request_id).map(|id| keyed(id, &sent));
-    let paths = mask_paths(&mut fields, sent.update_mask.as_ref());
+    let paths = mask(&mut fields, sent.update_mask.as_ref());
     let Some(entry) = fields.required("entry", sent.entry) else { return fields.done(None) };
     let bank = fields.name("entry.bank_id", &entry.bank_id, BankId::parse);
     let id = fields.name("entry.entry_id", &entry.entry_id, EntryId::parse);
@@ -523,13 +497,12 @@ pub fn update_entry(sent: v1::UpdateEntryRequest, now: Time) -> Result<UpdateEnt
             "provenance" => parts.extend(PROVENANCE_PARTS.map(str::to_owned)),
             other => match other.strip_prefix("provenance.") {
                 Some(part) if PROVENANCE_PARTS.contains(&part) => parts.push(part.to_owned()),
-                _ => fields.fault("update_mask", "must name fields that can be changed"),
+                _ => unchangeable(&mut fields),
             },
         }
     }
     if !parts.is_empty() {
-        patch.provenance =
-            read_provenance(&mut fields, "entry.provenance", entry.provenance, now);
+        patch.provenance = read_provenance(&mut fields, "entry.provenance", entry.provenance, now);
     }
     let provenance_mask = ProvenanceMask(parts);
     let whole = (|| {
@@ -571,8 +544,7 @@ pub fn remove_entry(sent: &v1::RemoveEntryRequest) -> Result<RemoveEntry, Refusa
     let bank = fields.name("bank_id", &sent.bank_id, BankId::parse);
     let id = fields.name("entry_id", &sent.entry_id, EntryId::parse);
     let read = read_etag(&mut fields, "etag", &sent.etag);
-    let whole =
-        (|| Some(RemoveEntry { bank: bank?, id: id?, read: read?, keyed: keyed? }))();
+    let whole = (|| Some(RemoveEntry { bank: bank?, id: id?, read: read?, keyed: keyed? }))();
     fields.done(whole)
 }
 
@@ -625,9 +597,9 @@ fn import_opening(sent: v1::ImportOpen, now: Time) -> Result<ImportOpening, Refu
         Ok(v1::ImportFormat::Csv) => {
             let kind = if names_type { import_type(&mut fields, &sent) } else { None };
             let columns = fields.required("open.columns", sent.columns);
-            columns.and_then(|columns| read_columns(&mut fields, columns, names_type)).map(
-                |columns| Format::Csv(kind, columns),
-            )
+            columns
+                .and_then(|columns| read_columns(&mut fields, columns, names_type))
+                .map(|columns| Format::Csv(kind, columns))
         }
         Ok(v1::ImportFormat::Unspecified) => fields.required("open.format", None),
         Err(_) => {

@@ -4,6 +4,7 @@ use crate::core::bank::{Bank, BankMode, BankRole, Entry, EntryState, RATIO_ALL, 
 use crate::core::matcher::BankStatus;
 use crate::core::time::Time;
 use crate::proto::v1;
+use crate::services::words::record::write_etag;
 use crate::services::words::signal::{Sent, write_type};
 use crate::services::words::{moment, policy, verdict};
 
@@ -21,7 +22,7 @@ pub fn bank(bank: &Bank, entry_count: u64) -> v1::Bank {
         vetted: bank.vetted,
         legal_basis: bank.legal_basis.clone(),
         freshness_limit: bank.freshness_max.map(moment::span),
-        etag: bank.version.to_string(),
+        etag: write_etag(bank.version),
         create_time: Some(moment::timestamp(bank.created)),
         update_time: Some(moment::timestamp(bank.changed)),
         entry_count,
@@ -76,7 +77,7 @@ pub fn entry(bank_id: &str, entry: &Entry) -> v1::BankEntry {
         state: write_state(entry.state).into(),
         provenance: Some(verdict::provenance(&entry.provenance)),
         note: entry.note.clone(),
-        etag: entry.version.to_string(),
+        etag: write_etag(entry.version),
         create_time: Some(moment::timestamp(entry.created)),
     }
 }

@@ -13,7 +13,8 @@ use crate::services::status::{Reason, Refusal};
 use crate::services::words::request::Keyed;
 
 const METHOD: &str = "ScreenSignalsBatch";
-/// Items that are looked up before others on the same thread get their turn.
+/// Items of one result: they are looked up before others on the same thread get their turn, and a result with the
+/// longest verdicts stays far below a client's usual limit of 4 MiB.
 const SLICE: usize = 64;
 
 /// A stream of batches.
@@ -31,25 +32,33 @@ impl ScreenBatch {
         Self { desk, call, context: None, answered: 0 }
     }
 
-    async fn answer(&mut self, batch: Batch) -> Result<v1::BatchResult, Refusal> {
+    async fn answer(
+        &mut self,
+        batch: Batch,
+        out: &Outlet<v1::ScreenSignalsBatchResponse>,
+    ) -> Result<(), Refusal> {
         let Some(context) = self.context.as_deref() else {
             return Err(order("the first message must open"));
         };
         if batch.number != self.answered + 1 {
             return Err(order(format!("batch {} must come next", self.answered + 1)));
         }
-        let mut items = Vec::with_capacity(batch.items.len());
-        for (place, item) in batch.items.iter().enumerate() {
-            if place % SLICE == SLICE - 1 {
-                tokio::task::yield_now().await;
+        let mut slices = batch.items.chunks(SLICE).peekable();
+        while let Some(slice) = slices.next() {
+            let mut items = Vec::with_capacity(slice.len());
+            for item in slice {
+                items.push(match &item.read {
+                    Err(faults) => reply::unread(item, faults),
+                    Ok(read) => self.screen(context, item, read).await?,
+                });
             }
-            items.push(match &item.read {
-                Err(faults) => reply::unread(item, faults),
-                Ok(read) => self.screen(context, item, read).await?,
-            });
+            let complete = slices.peek().is_none();
+            let result = v1::BatchResult { number: batch.number, items, complete };
+            out.send(says(v1::screen_signals_batch_response::Step::Result(result))).await?;
+            tokio::task::yield_now().await;
         }
         self.answered = batch.number;
-        Ok(v1::BatchResult { number: batch.number, items })
+        Ok(())
     }
 
     async fn screen(
@@ -109,10 +118,7 @@ impl Session for ScreenBatch {
                 self.context = Some(context);
                 out.send(says(Said::Accepted(reply::batches_accepted()))).await?;
             }
-            Batched::Batch(batch) => {
-                let result = self.answer(batch).await?;
-                out.send(says(Said::Result(result))).await?;
-            }
+            Batched::Batch(batch) => self.answer(batch, out).await?,
         }
         Ok(Next::More)
     }

@@ -131,11 +131,12 @@ impl ScreeningService for Screening {
     ) -> Result<Response<v1::RecordOutcomeResponse>, Status> {
         let call = Call::of(&request)?;
         let recorded = parse::outcome(request.into_inner(), self.desk.clock.now())?;
-        let scope = call.caller.scope.clone();
-        let event = Event::OutcomeRecorded { scope, outcome: recorded.outcome };
         let key = call.request_key("RecordOutcome", recorded.keyed.as_ref());
-        let kept = self.desk.store.keep_event(key, event, Vec::new()).await?;
-        let journal_number = kept.number.unwrap_or_default();
+        let (scope, outcome) = (call.caller.scope, recorded.outcome);
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move { Ok(tx.record(Event::OutcomeRecorded { scope, outcome }).await?) })
+        });
+        let (journal_number, _) = kept.await?;
         Ok(Response::new(v1::RecordOutcomeResponse { journal_number }))
     }
 
@@ -148,8 +149,7 @@ impl ScreeningService for Screening {
         let found = self.desk.store.verdict(&call.caller.scope, &id).await?;
         let missing = || Refused::Missing(Thing::Verdict, id.to_string());
         let (number, given) = found.ok_or_else(missing)?;
-        let verdict =
-            self.desk.kept_reply(&call, &given, Some(number), v1::Origin::Repeated).await;
+        let verdict = self.desk.kept_reply(&call, &given, Some(number), v1::Origin::Repeated).await;
         Ok(Response::new(v1::GetVerdictResponse { verdict: Some(verdict) }))
     }
 }

@@ -114,9 +114,12 @@ pub fn upload(sent: v1::ScreenUploadRequest) -> Result<Uploaded<Opening>, Refusa
             let hint = "open.declared_media_type";
             fields.text(hint, sent.declared_media_type, MEDIA_TYPE_BYTES_MAX);
             let early = sent.early_verdict_wanted;
-            let whole = context
-                .zip(scores)
-                .map(|(context, scores)| Opening { context, digest, scores, early });
+            let whole = context.zip(scores).map(|(context, scores)| Opening {
+                context,
+                digest,
+                scores,
+                early,
+            });
             let opening = fields.done(whole)?;
             Ok(Uploaded::Open(Step::Open { declared: sent.declared_size_bytes }, opening))
         }
@@ -261,7 +264,8 @@ pub fn batch(sent: v1::ScreenSignalsBatchRequest) -> Result<Batched, Refusal> {
             fields.count("batch.items", sent.items.len(), 1, BATCH_MAX);
             let signals = sent.items.iter().map(|item| item.signals.len()).sum::<usize>();
             if signals > BATCH_MAX {
-                fields.fault("batch.items", format!("must have at most {BATCH_MAX} signals in all"));
+                fields
+                    .fault("batch.items", format!("must have at most {BATCH_MAX} signals in all"));
             }
             fields.done(Some(()))?;
             let items = sent.items.into_iter().map(batch_item).collect();

@@ -109,14 +109,17 @@ fn part_hashes(part: &Part) -> Vec<v1::PartHashes> {
         pictures,
     };
     let plain = |value: Signal| signal::write(&value, None, Form::Canonical, Dihedral::Original);
-    let digests: Vec<_> = part.digests.iter().flat_map(|digests| {
-        [
-            plain(Signal::Md5(digests.md5)),
-            plain(Signal::Sha1(digests.sha1)),
-            plain(Signal::Sha256(digests.sha256)),
-        ]
-    })
-    .collect();
+    let digests: Vec<_> = part
+        .digests
+        .iter()
+        .flat_map(|digests| {
+            [
+                plain(Signal::Md5(digests.md5)),
+                plain(Signal::Sha1(digests.sha1)),
+                plain(Signal::Sha256(digests.sha256)),
+            ]
+        })
+        .collect();
     let mut messages = Vec::new();
     let mut rest = part.pictures.chunks(PICTURES_PER_MESSAGE);
     let first = rest.next().unwrap_or_default();

@@ -29,8 +29,7 @@ const ACKNOWLEDGED_EVERY: u64 = 1024 * 1024;
 
 impl Receiving {
     fn new(desk: &Desk, call: &Call) -> Result<Self, Refusal> {
-        let limits =
-            Limits { chunk_bytes: CHUNK_BYTES_MAX, bytes: desk.limits.upload_bytes_max };
+        let limits = Limits { chunk_bytes: CHUNK_BYTES_MAX, bytes: desk.limits.upload_bytes_max };
         Ok(Self { upload: Upload::new(limits), blob: None, lease: call.budget.lease(0)? })
     }
 
@@ -119,11 +118,8 @@ impl ScreenUpload {
             return Ok(());
         }
         // Not on record: the final verdict is, and it is never more lenient.
-        let standing = Standing {
-            record: v1::Record::Unspecified,
-            receipt: None,
-            origin: v1::Origin::Fresh,
-        };
+        let standing =
+            Standing { record: v1::Record::Unspecified, receipt: None, origin: v1::Origin::Fresh };
         let sees_detail = self.call.caller.sees_match_detail();
         let early = write(&decided.verdict, asked.context.item.as_ref(), sees_detail, standing);
         out.send(says(v1::screen_upload_response::Step::EarlyVerdict(early))).await

@@ -67,7 +67,12 @@ impl Fields {
     }
 
     /// Takes a text for people of at most `bytes_max` bytes without control characters, except line feeds and tabs.
-    pub fn text(&mut self, path: impl Into<String>, text: String, bytes_max: usize) -> Option<String> {
+    pub fn text(
+        &mut self,
+        path: impl Into<String>,
+        text: String,
+        bytes_max: usize,
+    ) -> Option<String> {
         let path = path.into();
         if text.len() > bytes_max {
             self.fault(path, format!("must be at most {bytes_max} bytes long"));

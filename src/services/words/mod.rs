@@ -6,6 +6,7 @@ pub mod fields;
 pub mod moment;
 pub mod page;
 pub mod request;
+pub mod record;
 pub mod signal;
 pub mod policy;
 pub mod context;

@@ -24,7 +24,8 @@ pub fn read_id(fields: &mut Fields, path: &str, text: &str) -> Option<Option<Req
 #[must_use]
 pub fn digest(message: &impl Message, content: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for piece in std::iter::once(message.encode_to_vec().as_slice()).chain(content.iter().copied()) {
+    for piece in std::iter::once(message.encode_to_vec().as_slice()).chain(content.iter().copied())
+    {
         hash.update(u64::try_from(piece.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(piece);
     }

@@ -22,12 +22,7 @@ const NOT_COMPARED: &str = "must be a type that is compared: MD5, SHA1, SHA256, 
                             PHOTODNA or a custom_type";
 
 /// Reads a type: exactly one of the two fields names it.
-pub fn read_type(
-    fields: &mut Fields,
-    path: &str,
-    number: i32,
-    custom: &str,
-) -> Option<SignalType> {
+pub fn read_type(fields: &mut Fields, path: &str, number: i32, custom: &str) -> Option<SignalType> {
     use v1::SignalType as Wire;
     let type_path = within(path, "type");
     if !custom.is_empty() {
@@ -174,12 +169,7 @@ pub fn read_list(
 
 /// Writes a signal that the caller's own bytes gave: the one way in which a value leaves the service.
 #[must_use]
-pub fn write(
-    signal: &Signal,
-    quality: Option<u32>,
-    form: Form,
-    dihedral: Dihedral,
-) -> v1::Signal {
+pub fn write(signal: &Signal, quality: Option<u32>, form: Form, dihedral: Dihedral) -> v1::Signal {
     let (kind, custom_type) = write_type(&signal.kind());
     v1::Signal {
         r#type: kind.into(),

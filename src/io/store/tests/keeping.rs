@@ -58,13 +58,14 @@ async fn entries_are_listed_in_pages_and_by_state() {
     let mut names = Vec::new();
     let mut after: Option<String> = None;
     loop {
-        let page = store.entries(&scope(), &bank_id(), None, after.as_deref(), 7).await.unwrap();
+        let page =
+            store.entries(&scope(), &bank_id(), Which::All, after.as_deref(), 7).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.id.to_string());
         names.extend(page.iter().map(|entry| entry.id.clone()));
     }
     assert_eq!(names, (0..20).map(entry_id).collect::<Vec<_>>());
-    let disputed = Some(EntryState::Disputed);
+    let disputed = Which::In(EntryState::Disputed);
     let found = store.entries(&scope(), &bank_id(), disputed, None, 9).await.unwrap();
     assert_eq!(found.len(), 1);
     let counts = store.entry_counts(&scope(), &bank_id()).await.unwrap();
@@ -105,7 +106,7 @@ async fn a_deleted_bank_takes_its_entries_along() {
     let gone = Event::BankDeleted { scope: scope(), bank: bank_id(), at: START };
     store.record(gone).await.unwrap();
     store.record(bank(1)).await.unwrap();
-    assert!(store.entries(&scope(), &bank_id(), None, None, 9).await.unwrap().is_empty());
+    assert!(store.entries(&scope(), &bank_id(), Which::All, None, 9).await.unwrap().is_empty());
     let again = store.record(entries(vec![entry(3, EntryState::Active, 1)])).await;
     assert!(again.is_ok());
 }
@@ -169,7 +170,7 @@ async fn a_change_that_refuses_leaves_no_trace() {
     assert_eq!(refused, Err(KeepError::Refused("no")));
     assert_eq!(kept.unwrap().number, Some(1));
     assert!(store.banks(&scope(), None, 9).await.unwrap().is_empty());
-    assert!(store.entries(&scope(), &bank_id(), None, None, 9).await.unwrap().is_empty());
+    assert!(store.entries(&scope(), &bank_id(), Which::All, None, 9).await.unwrap().is_empty());
     let id = VerdictId::parse("v1").unwrap();
     assert_eq!(store.verdict(&scope(), &id).await.unwrap(), None);
     let journal = store.journal(1, 9).await.unwrap();

@@ -1,0 +1,100 @@
+//! How "no" in the words of the core and of the store becomes a refusal.
+
+use crate::core::refused::{Refused, Thing};
+use crate::io::store::{KeepError, StoreError};
+use crate::services::status::{Reason, Refusal};
+use std::convert::Infallible;
+use tonic::Status;
+
+const fn kind(thing: Thing) -> &'static str {
+    match thing {
+        Thing::Tenant => "tenant",
+        Thing::Credential => "credential",
+        Thing::Surface => "surface",
+        Thing::Bank => "bank",
+        Thing::Entry => "entry",
+        Thing::Verdict => "verdict",
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Missing(thing, name) => Self::resource(Reason::NotFound, kind(thing), name),
+            Refused::Exists(thing, name) => {
+                Self::resource(Reason::AlreadyExists, kind(thing), name)
+            }
+            Refused::Changed(thing, name) => {
+                Self::resource(Reason::EtagMismatch, kind(thing), name)
+            }
+            Refused::Revoked(Thing::Surface, name) => {
+                Self::resource(Reason::SurfaceRevoked, "surface", name)
+            }
+            Refused::Revoked(thing, _) => {
+                let (kind, must) = (kind(thing), "must name one that is not revoked".to_owned());
+                Self::fields(vec![(format!("{kind}_id"), must)])
+            }
+            Refused::Tombstoned(entry) => {
+                Self::resource(Reason::EntryTombstoned, "entry", entry.to_string())
+            }
+            Refused::Field(path, must) => Self::fields(vec![(path, must)]),
+            Refused::NotAllowed(why) => Self::new(Reason::RoleMissing, why),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::SpoolFull => Self::new(Reason::SpoolFull, "the spool is full"),
+            StoreError::Database(_)
+            | StoreError::Full
+            | StoreError::OutcomeUnknown
+            | StoreError::Failed
+            | StoreError::InUse
+            | StoreError::Schema { .. }
+            | StoreError::Missing
+            | StoreError::File(_)
+            | StoreError::Keys(_) => {
+                Self::new(Reason::StoreUnavailable, "the store does not answer")
+            }
+            StoreError::Corrupt(_) | StoreError::Broken | StoreError::Unfit(_) => {
+                tracing::error!(%error, "the store could not carry a call out");
+                Self::new(Reason::Internal, "the store could not carry the call out")
+            }
+        }
+    }
+}
+
+impl From<KeepError<Refused>> for Refusal {
+    fn from(error: KeepError<Refused>) -> Self {
+        match error {
+            KeepError::Refused(refused) => refused.into(),
+            KeepError::RequestIdReused => crate::services::status::reused(),
+            KeepError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<KeepError<Infallible>> for Refusal {
+    fn from(error: KeepError<Infallible>) -> Self {
+        match error {
+            KeepError::Refused(never) => match never {},
+            KeepError::RequestIdReused => crate::services::status::reused(),
+            KeepError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Declares that a "no" can leave a method by `?`.
+macro_rules! leaves_a_method {
+    ($($no:ty),* $(,)?) => {$(
+        impl From<$no> for Status {
+            fn from(no: $no) -> Self {
+                Refusal::from(no).into()
+            }
+        }
+    )*};
+}
+
+leaves_a_method!(Refused, StoreError);
