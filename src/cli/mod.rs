@@ -46,6 +46,16 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve until told to stop; an empty data directory is made ready first
+    Serve(serve::ServeArgs),
+    /// Show the main job with drawn pictures, on a temporary server
+    Demo(serve::DemoArgs),
+    /// Make the data directory, its keys and the first credential, which is printed once
+    Init(serve::InitArgs),
+    /// Recompute the whole journal and name whatever is wrong
+    Verify(serve::VerifyArgs),
+    /// Bring the database to the form that this version needs
+    Migrate(serve::MigrateArgs),
     /// Screen files and folders
     Screen(screen::ScreenArgs),
     /// Print every digest and picture hash of files
@@ -66,6 +76,11 @@ pub enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
+        Command::Serve(args) => calling(serve::serve(&args)),
+        Command::Demo(args) => calling(serve::show(&args, &mut std::io::stdout())),
+        Command::Init(args) => calling(serve::init(&args, &mut std::io::stdout())),
+        Command::Verify(args) => calling(serve::verify(&args, &mut std::io::stdout())),
+        Command::Migrate(args) => calling(serve::migrate(&args, &mut std::io::stdout())),
         Command::Config(command) => settings::run(&command, &mut std::io::stdout()),
         Command::Screen(args) => calling(screen::run(&args, &mut std::io::stdout())),
         Command::Hash(args) => calling(hash::run(&args, &mut std::io::stdout())),
@@ -81,7 +96,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Runs a command that calls a server.
+/// Runs a command that calls a server, or is one.
 fn calling(command: impl Future<Output = Result<u8, Failure>>) -> Result<u8, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -18,6 +18,7 @@ mod gate;
 mod web;
 mod connection;
 mod monitor;
+pub mod whole;
 
 pub use health::{Part, Readiness};
 pub use identity::Credentials;

@@ -7,6 +7,7 @@ use crate::core::time::Time;
 use crate::core::verdict::{Check, CheckState, Covered, Form};
 use std::collections::BTreeMap;
 
+const NOT_GIVEN: &str = "nothing to check was given";
 const NO_BANK: &str = "no enforced bank holds entries for this check";
 const BANK_TOO_OLD: &str = "a bank has not changed for longer than it allows";
 const NO_FRAME_GOOD_ENOUGH: &str = "too little structure for a meaningful hash";
@@ -19,13 +20,23 @@ pub fn lacks_legal_basis(surface: &Surface, context: &Context) -> bool {
     surface.legal_basis_required && is_private && context.legal_basis.is_empty()
 }
 
-/// The coverage of a question, given the banks there are at `now`.
+/// The coverage of a question, given the banks there are at `now`: a row at least for every check that is required.
 #[must_use]
-pub fn cover(matcher: &Matcher, question: &Question, now: Time) -> Vec<Covered> {
+pub fn cover(matcher: &Matcher, surface: &Surface, question: &Question, now: Time) -> Vec<Covered> {
     let sources: BTreeMap<Check, (CheckState, &str)> =
         Check::ALL.into_iter().map(|check| (check, source_state(matcher, check, now))).collect();
     let qualities = best_qualities(&question.probes);
-    question
+    let lacking = surface
+        .required
+        .iter()
+        .filter(|required| question.coverage.iter().all(|covered| covered.check != **required));
+    let lacking = lacking.map(|check| Covered {
+        check: *check,
+        state: CheckState::SourceUnavailable,
+        reason: NOT_GIVEN.to_owned(),
+        part: String::new(),
+    });
+    let mut coverage: Vec<Covered> = question
         .coverage
         .iter()
         .map(|part| {
@@ -44,7 +55,9 @@ pub fn cover(matcher: &Matcher, question: &Question, now: Time) -> Vec<Covered> 
             }
             part
         })
-        .collect()
+        .collect();
+    coverage.extend(lacking);
+    coverage
 }
 
 /// What every check becomes where the law's basis is missing: nothing was looked at.

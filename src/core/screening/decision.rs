@@ -51,7 +51,7 @@ pub fn decide(
     } else {
         let mut found = look_up(&holding.matcher, &question.probes, &seed(context, question));
         found.counted.extend(weigh(surface, &question.scores));
-        (found, cover(&holding.matcher, question, moment.now))
+        (found, cover(&holding.matcher, surface, question, moment.now))
     };
     let completeness = completeness(surface, &coverage);
     let incomplete = (!completeness.is_complete()).then_some(surface.on_incomplete);

@@ -62,7 +62,6 @@ pub struct Question {
 const BYTES_NOT_SEEN: &str = "signals as given, bytes not seen";
 const TRANSFORMS_NOT_COVERED: &str = "signals as given, bytes not seen, transforms not covered";
 const NO_SUCH_SIGNAL: &str = "no signal of this kind was given";
-const NO_SCORE: &str = "no score was given";
 const NOT_IN_THIS_CALL: &str = "not examined in this call";
 
 fn covered(check: Check, state: CheckState, reason: &str, part: &str) -> Covered {
@@ -169,15 +168,12 @@ impl Question {
         Self { probes: Vec::new(), coverage, scores: Vec::new() }.with_scores(scores)
     }
 
-    /// Adds the caller's scores.
+    /// Adds the caller's scores, if it gave any.
     #[must_use]
     pub fn with_scores(mut self, scores: Vec<GivenScore>) -> Self {
-        let (state, reason) = if scores.is_empty() {
-            (CheckState::SourceUnavailable, NO_SCORE)
-        } else {
-            (CheckState::Checked, "")
-        };
-        self.coverage.push(covered(Check::ExternalScore, state, reason, ""));
+        if !scores.is_empty() {
+            self.coverage.push(covered(Check::ExternalScore, CheckState::Checked, "", ""));
+        }
         self.scores = scores;
         self
     }

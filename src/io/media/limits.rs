@@ -45,7 +45,7 @@ impl Default for MediaLimits {
             expanded_bytes_max: 256 << 20,
             expansion_ratio_max: 200,
             pictures_max: 10_000,
-            border_tolerance: 8,
+            border_tolerance: crate::core::raster::BORDER_TOLERANCE,
             memory_bytes_max: 2 << 30,
             item_time_max: Duration::from_secs(10),
         }

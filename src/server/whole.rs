@@ -1,0 +1,326 @@
+//! The whole service, put together from its settings: keys, store, workers, services.
+
+use crate::config::{self, Settings};
+use crate::core::access::{Credential, Environment, Role, Scope, Tenant};
+use crate::core::administration::{NewCredential, OPERATOR, create_credential, create_tenant};
+use crate::core::event::Event;
+use crate::core::id::{CredentialId, TenantId};
+use crate::core::key::{KeyText, SECRET_BYTES};
+use crate::core::refused::Refused;
+use crate::io::clock::Clock;
+use crate::io::jail;
+use crate::io::media::{Examiner, MediaLimits, MediaSettings};
+use crate::io::seal::{KeyRing, RingError};
+use crate::io::store::{self, KeepError, Store, StoreError, Tx};
+use crate::proto;
+use crate::proto::v1::admin_service_server::AdminServiceServer;
+use crate::proto::v1::bank_service_server::BankServiceServer;
+use crate::proto::v1::screening_service_server::ScreeningServiceServer;
+use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
+use crate::services::admin::Admin;
+use crate::services::bank::Banks;
+use crate::services::desk::{Desk, Limits};
+use crate::services::screening::Screening;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use zeroize::Zeroizing;
+
+/// Services whose health is told by name.
+const SERVICES: [&str; 3] =
+    ["bulwark.v1.ScreeningService", "bulwark.v1.BankService", "bulwark.v1.AdminService"];
+/// Time between two looks at the parts' health.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("the data directory {0} cannot be used: {1}")]
+    Directory(PathBuf, std::io::Error),
+    /// The keys cannot be used.
+    #[error("the key ring {0} cannot be used: {1}")]
+    Keys(PathBuf, RingError),
+    /// There is a database but no key ring: what is sealed could not be read.
+    #[error("{0} holds a database but no key ring: restore keys.json from its backup")]
+    KeysMissing(PathBuf),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The first credential cannot be made.
+    #[error("the first credential cannot be made")]
+    FirstCredential,
+    /// The server does not start.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Where the key ring of a data directory lies.
+#[must_use]
+pub fn key_ring_path(folder: &Path) -> PathBuf {
+    folder.join("keys.json")
+}
+
+/// The store's settings, from all settings.
+#[must_use]
+pub fn store_settings(settings: &Settings) -> store::Settings {
+    let from = &settings.store;
+    store::Settings {
+        spool_bytes_max: from.spool_bytes_max.0,
+        group_max: from.group_size_max as usize,
+        waiting_max: from.waiting_max as usize,
+        readers: from.readers,
+        keep_wait_max: from.keep_wait_max,
+        flush_every: settings.counters.flush_interval,
+        ..store::Settings::in_folder(&settings.general.data_dir)
+    }
+}
+
+fn media_settings(settings: &Settings) -> MediaSettings {
+    let from = &settings.media;
+    let usual = MediaSettings::default();
+    MediaSettings {
+        workers: if from.workers == 0 { usual.workers } else { from.workers as usize },
+        waiting_max: from.waiting_max as usize,
+        recycle_after: from.worker_items_max,
+        jail: match from.jail {
+            config::JailMode::Required => jail::JailMode::Required,
+            config::JailMode::Reduced => jail::JailMode::Reduced,
+        },
+        limits: MediaLimits {
+            pixels_max: from.pixels_max,
+            side_max: from.side_max,
+            frames_max: from.frames_max,
+            entries_max: from.archive_entries_max,
+            depth_max: from.archive_depth_max,
+            expanded_bytes_max: from.archive_bytes_max.0,
+            memory_bytes_max: from.memory_max.0,
+            item_time_max: from.item_time_max,
+            ..usual.limits
+        },
+    }
+}
+
+/// Opens the keys of a data directory, and makes directory and keys where there is nothing yet.
+///
+/// # Errors
+/// [`StartError`]; a database without its keys is never started anew.
+pub fn open_keys(folder: &Path, clock: &Clock) -> Result<KeyRing, StartError> {
+    let refused = |error| StartError::Directory(folder.to_owned(), error);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
+    let path = key_ring_path(folder);
+    let ring = if path.exists() {
+        KeyRing::load(&path, clock)
+    } else if store::Settings::in_folder(folder).database.exists() {
+        return Err(StartError::KeysMissing(folder.to_owned()));
+    } else {
+        KeyRing::create(&path, clock)
+    };
+    ring.map_err(|error| StartError::Keys(path, error))
+}
+
+/// The keys of a data directory that must be there already.
+///
+/// # Errors
+/// [`StartError::Keys`].
+pub fn existing_keys(folder: &Path, clock: &Clock) -> Result<KeyRing, StartError> {
+    let path = key_ring_path(folder);
+    KeyRing::load(&path, clock).map_err(|error| StartError::Keys(path, error))
+}
+
+/// The operator's scope.
+fn operator() -> Option<Scope> {
+    let tenant = TenantId::parse(OPERATOR).ok()?;
+    Some(Scope { tenant, environment: Environment::Production })
+}
+
+/// Makes an ADMIN credential of the operator, and the operator where there is none; gives the key, which is kept
+/// nowhere.
+///
+/// # Errors
+/// [`StartError`] where it could not be kept.
+pub async fn make_admin(store: &Store) -> Result<Zeroizing<String>, StartError> {
+    let clock = store.clock();
+    let id = CredentialId::parse(&clock.fresh_id()).map_err(|_| StartError::FirstCredential)?;
+    let scope = operator().ok_or(StartError::FirstCredential)?;
+    let key = KeyText::new(id.clone(), clock.random::<SECRET_BYTES>());
+    let wanted = NewCredential {
+        scope,
+        roles: vec![Role::Admin],
+        proof: key.proof(),
+        display_name: "made on this machine".to_owned(),
+        expires: None,
+    };
+    let kept = store.keep::<Refused, _>(None, move |tx| {
+        Box::pin(async move {
+            put_operator(tx, &wanted.scope.tenant).await?;
+            let credential: Credential = create_credential(None, id, wanted, tx.now())?;
+            tx.record(Event::CredentialPut { credential }).await?;
+            Ok(Vec::new())
+        })
+    });
+    match kept.await {
+        Ok(_) => Ok(key.reveal()),
+        Err(KeepError::Store(error)) => Err(error.into()),
+        Err(KeepError::Refused(_) | KeepError::RequestIdReused) => Err(StartError::FirstCredential),
+    }
+}
+
+async fn put_operator(tx: &mut Tx, id: &TenantId) -> Result<(), KeepError<Refused>> {
+    let present: Option<Tenant> = tx.tenant(id).await?;
+    if present.is_some() {
+        return Ok(());
+    }
+    let name = "operator of this service".to_owned();
+    let (tenant, surfaces) = create_tenant(None, id.clone(), name, tx.now())?;
+    tx.record(Event::TenantPut { tenant }).await?;
+    for (scope, surface) in surfaces {
+        tx.record(Event::SurfacePut { scope, surface }).await?;
+    }
+    Ok(())
+}
+
+/// The whole service, open and not yet serving.
+pub struct Whole {
+    settings: Arc<Settings>,
+    store: Store,
+    desk: Desk,
+    clock: Clock,
+    /// The first ADMIN key, where the data directory was empty: to be shown once.
+    pub first_key: Option<Zeroizing<String>>,
+}
+
+impl Whole {
+    /// Opens everything. `worker` is the program whose `worker` command examines media: this one.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn open(settings: Settings, worker: PathBuf) -> Result<Self, StartError> {
+        let clock = Clock::system();
+        let keys = Arc::new(open_keys(&settings.general.data_dir, &clock)?);
+        let store = Store::open(store_settings(&settings), keys, clock.clone()).await?;
+        let is_fresh =
+            operator().is_some_and(|scope| store.resident().read().tenant(&scope.tenant).is_none());
+        let first_key = if is_fresh { Some(make_admin(&store).await?) } else { None };
+        let examiner = Examiner::start(worker, media_settings(&settings));
+        let limits = Limits {
+            upload_bytes_max: settings.limits.upload_bytes_max.0,
+            stream_idle: settings.limits.stream_idle,
+            heartbeat: settings.limits.stream_heartbeat,
+            item_time_max: settings.media.item_time_max,
+        };
+        let desk = Desk::new(store.clone(), examiner, clock.clone(), limits);
+        Ok(Self { settings: Arc::new(settings), store, desk, clock, first_key })
+    }
+
+    /// The store, for those who look on.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The services.
+    fn routes(&self) -> Routes {
+        // The gate holds every message to its own limit before a byte of it is taken in.
+        let (screening, banks, admin) = (
+            ScreeningServiceServer::new(Screening::new(self.desk.clone()))
+                .max_decoding_message_size(usize::MAX),
+            BankServiceServer::new(Banks::new(self.desk.clone()))
+                .max_decoding_message_size(usize::MAX),
+            AdminServiceServer::new(Admin::new(self.desk.clone()))
+                .max_decoding_message_size(usize::MAX),
+        );
+        Routes::new(screening).add_service(banks).add_service(admin)
+    }
+
+    /// Serves until `stop`, then lets calls finish, flushes counts and closes the store.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn serve(
+        self,
+        listeners: Vec<TcpListener>,
+        metrics_listener: Option<TcpListener>,
+        stop: CancellationToken,
+    ) -> Result<Stopped, StartError> {
+        let readiness = Readiness::new(SERVICES, []).await;
+        let clock = self.clock.clone();
+        let looking = CancellationToken::new();
+        let verified = self.verify_in_background()?;
+        let look = tokio::spawn(look_after(
+            self.desk.clone(),
+            verified,
+            readiness.clone(),
+            looking.clone(),
+        ));
+        let parts = Parts {
+            settings: Arc::clone(&self.settings),
+            credentials: Arc::clone(self.store.resident()) as _,
+            now: Arc::new(move || clock.now()),
+            routes: self.routes(),
+            descriptors: vec![proto::FILE_DESCRIPTOR_SET],
+            readiness,
+            metrics: Arc::new(Metrics::new(prometheus_client::registry::Registry::default())),
+            metrics_listener,
+        };
+        let stopped = run(parts, listeners, stop).await;
+        looking.cancel();
+        drop(look.await);
+        self.store.close().await?;
+        Ok(stopped?)
+    }
+
+    /// Begins full verifications; what comes out is whether the last one found the journal and rows whole.
+    fn verify_in_background(&self) -> Result<tokio::sync::watch::Receiver<bool>, StartError> {
+        let (tell, told) = tokio::sync::watch::channel(true);
+        let every = self.settings.store.verify_interval;
+        if !every.is_zero() {
+            self.store.verify_in_background(every, move |report| {
+                let is_whole = match report {
+                    Ok(report) => {
+                        for fault in report.faults.iter().take(FAULTS_LOGGED_MAX) {
+                            tracing::error!(
+                                place = fault.place,
+                                what = fault.what,
+                                "verification found a fault"
+                            );
+                        }
+                        report.is_good()
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the store could not be verified");
+                        false
+                    }
+                };
+                tell.send_replace(is_whole);
+            })?;
+        }
+        Ok(told)
+    }
+}
+
+/// Faults of one verification that are logged; the rest is for the command.
+const FAULTS_LOGGED_MAX: usize = 20;
+
+/// Tells the health of the parts until cancelled.
+async fn look_after(
+    desk: Desk,
+    verified: tokio::sync::watch::Receiver<bool>,
+    readiness: Readiness,
+    over: CancellationToken,
+) {
+    loop {
+        readiness.set(Part::Store, !desk.store.has_failed()).await;
+        let is_whole = *verified.borrow();
+        readiness.set(Part::Journal, is_whole).await;
+        readiness.set(Part::Media, desk.examiner.status().ready).await;
+        tokio::select! {
+            () = over.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
