@@ -200,10 +200,9 @@ mod tests {
     #[test]
     fn the_turn_in_the_metadata_is_read_by_others() {
         let bytes = with_orientation(&jpeg(&picture(1), 80), 6);
-        let exif =
-            exif::Reader::new().read_from_container(&mut Cursor::new(&bytes)).expect("metadata");
-        let field = exif.get_field(exif::Tag::Orientation, exif::In::PRIMARY).expect("a turn");
-        assert_eq!(field.value.get_uint(0), Some(6));
+        let mut decoder = image::codecs::jpeg::JpegDecoder::new(Cursor::new(&bytes)).expect("good");
+        let turn = image::ImageDecoder::orientation(&mut decoder).expect("metadata");
+        assert_eq!(turn.to_exif(), 6);
         assert_eq!(decoded(&bytes).width(), WIDTH);
     }
 

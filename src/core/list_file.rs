@@ -98,9 +98,17 @@ struct Places {
     note: Option<usize>,
 }
 
+/// The CSV side of reading.
+struct Csv {
+    kind: Option<SignalType>,
+    columns: Columns,
+    places: Option<Places>,
+    reader: Reader,
+}
+
 enum Syntax {
     Text(SignalType),
-    Csv { kind: Option<SignalType>, columns: Columns, places: Option<Places>, reader: Box<Reader> },
+    Csv(Box<Csv>),
 }
 
 /// A file as it is being read.
@@ -129,10 +137,10 @@ impl ListFile {
         let syntax = match format {
             Format::Text(kind) => Syntax::Text(kind),
             Format::Csv(kind, columns) => {
-                Syntax::Csv { kind, columns, places: None, reader: Box::new(Reader::new()) }
+                Syntax::Csv(Box::new(Csv { kind, columns, places: None, reader: Reader::new() }))
             }
         };
-        let is_csv = matches!(syntax, Syntax::Csv { .. });
+        let is_csv = matches!(syntax, Syntax::Csv(_));
         Self {
             syntax,
             common,
@@ -159,7 +167,7 @@ impl ListFile {
                 self.feed_text(bytes);
                 Ok(())
             }
-            Syntax::Csv { .. } => self.feed_csv(bytes),
+            Syntax::Csv(_) => self.feed_csv(bytes),
         }
     }
 
@@ -174,7 +182,7 @@ impl ListFile {
                     self.end_text_line();
                 }
             }
-            Syntax::Csv { .. } => self.feed_csv(&[])?,
+            Syntax::Csv(_) => self.feed_csv(&[])?,
         }
         self.read.extend(self.draft.take());
         Ok(())
@@ -252,8 +260,8 @@ impl ListFile {
             rest = rest.strip_prefix(BYTE_ORDER_MARK).unwrap_or(rest);
         }
         loop {
-            let Syntax::Csv { reader, .. } = &mut self.syntax else { return Ok(()) };
-            let (result, read, written, ended) = reader.read_record(
+            let Syntax::Csv(csv) = &mut self.syntax else { return Ok(()) };
+            let (result, read, written, ended) = csv.reader.read_record(
                 rest,
                 &mut self.held[self.filled..],
                 &mut self.ends[self.ends_filled..],
@@ -284,7 +292,8 @@ impl ListFile {
         // What is held of an overlong record is only its end.
         let fields = if overlong { None } else { self.fields() };
         (self.filled, self.ends_filled) = (0, 0);
-        let Syntax::Csv { kind, columns, places, .. } = &mut self.syntax else { return Ok(()) };
+        let Syntax::Csv(csv) = &mut self.syntax else { return Ok(()) };
+        let Csv { kind, columns, places, .. } = csv.as_mut();
         let Some(at) = places else {
             if overlong {
                 return Err(BadFile::TooManyColumns);

@@ -315,8 +315,11 @@ fn every_required_thing_of_a_sample_is_left_out_once_and_named_by_its_path() {
         visibility: v1::Visibility::Public.into(),
         ..Default::default()
     };
-    let good =
-        v1::ScreenSignalsRequest { context: Some(context), signals: vec![signal(), signal()] };
+    let good = v1::ScreenSignalsRequest {
+        context: Some(context),
+        signals: vec![signal(), signal()],
+        ..Default::default()
+    };
     let left_out = without_each_required("ScreenSignalsRequest", &good);
     let paths: Vec<_> = left_out.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(

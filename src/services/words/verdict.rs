@@ -32,6 +32,7 @@ pub fn write(
     standing: Standing,
 ) -> v1::Verdict {
     let findings = |list: &[Finding]| list.iter().map(|f| finding(f, sees_detail)).collect();
+    let has_findings = !verdict.findings.is_empty() || !verdict.shadow_findings.is_empty();
     let is_recheck = verdict.incomplete == Some(OnIncomplete::AllowAndRecheck);
     v1::Verdict {
         verdict_id: verdict.id.to_string(),
@@ -41,8 +42,7 @@ pub fn write(
         findings: findings(&verdict.findings),
         // What does not count is no business of a caller who only needs the disposition.
         shadow_findings: if sees_detail { findings(&verdict.shadow_findings) } else { Vec::new() },
-        detail_withheld: !sees_detail
-            && !(verdict.findings.is_empty() && verdict.shadow_findings.is_empty()),
+        detail_withheld: !sees_detail && has_findings,
         coverage: verdict.coverage.iter().map(coverage).collect(),
         incomplete: verdict.incomplete.map(|rule| policy::write_on_incomplete(rule).into()),
         recommended_actions: verdict.actions.iter().map(|a| action(*a).into()).collect(),

@@ -4,6 +4,7 @@ use super::*;
 use crate::core::id::RequestId;
 use crate::core::journal::merkle::leaf_hash;
 use crate::core::journal::proof::{verify_consistency, verify_inclusion};
+use crate::io::store::Which;
 use crate::io::store::{KeepError, RequestKey, StoreError};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ async fn what_was_kept_is_there_after_a_restart() {
     let store = home.open().await;
     assert_eq!(format!("{:?}", store.resident().read().applied()), before);
     assert_eq!(store.tenants(None, 10).await.unwrap().len(), 1);
-    assert_eq!(store.credentials(Some(&scope()), None, 10).await.unwrap().len(), 1);
+    assert_eq!(store.credentials(Some(&scope().tenant), None, 10).await.unwrap().len(), 1);
     assert_eq!(store.surfaces(&scope(), None, 10).await.unwrap().len(), 1);
     assert_eq!(store.banks(&scope(), None, 10).await.unwrap().len(), 1);
     let id = VerdictId::parse("v1").unwrap();

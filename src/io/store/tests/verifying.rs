@@ -4,6 +4,7 @@ use super::super::dialect;
 use super::super::journal;
 use super::*;
 use crate::core::id::RequestId;
+use crate::io::store::Which;
 use crate::io::store::{KeepError, Report, RequestKey, verify};
 use std::time::Duration;
 
@@ -175,8 +176,8 @@ async fn reads(home: &Home) -> Result<String, String> {
         out += &format!("{:?}", store.credentials(None, None, 99).await?);
         out += &format!("{:?}", store.surfaces(&scope(), None, 99).await?);
         out += &format!("{:?}", store.banks(&scope(), None, 99).await?);
-        out += &format!("{:?}", store.entries(&scope(), &bank_id(), None, None, 99).await?);
-        let removed = Some(EntryState::Removed);
+        out += &format!("{:?}", store.entries(&scope(), &bank_id(), Which::All, None, 99).await?);
+        let removed = Which::In(EntryState::Removed);
         out += &format!("{:?}", store.entries(&scope(), &bank_id(), removed, None, 99).await?);
         out += &format!("{:?}", store.entry_counts(&scope(), &bank_id()).await?);
         for name in ["v1", "v2"] {
