@@ -299,7 +299,6 @@ fn opened(args: &ImportArgs) -> ImportOpen {
             tags: said(&args.tags_column),
             note: said(&args.note_column),
         }),
-        request_id: request_id(),
         ..ImportOpen::default()
     }
 }

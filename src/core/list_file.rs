@@ -13,6 +13,8 @@ use csv_core::{ReadRecordResult, Reader};
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Most columns of a CSV file.
 pub const COLUMNS_MAX: usize = 256;
+/// Most signals of one entry.
+pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
 const WORD_BYTES_MAX: usize = 256;
 const NOTE_BYTES_MAX: usize = 4096;
 const TAGS_MAX: usize = 32;
@@ -338,9 +340,14 @@ impl ListFile {
             && row.entry.is_some()
             && draft.wanted.id == row.entry
         {
-            draft.lines += 1;
-            if !draft.wanted.signals.contains(&row.signal) {
+            if draft.wanted.signals.contains(&row.signal) {
+                draft.lines += 1;
+            } else if draft.wanted.signals.len() < SIGNALS_PER_ENTRY_MAX {
+                draft.lines += 1;
                 draft.wanted.signals.push(row.signal);
+            } else {
+                let must = format!("entry must have at most {SIGNALS_PER_ENTRY_MAX} signals");
+                self.bad.push(BadLine { line: row.line, must });
             }
             return;
         }

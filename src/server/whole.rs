@@ -313,11 +313,17 @@ async fn look_after(
     readiness: Readiness,
     over: CancellationToken,
 ) {
+    let mut could_examine = true;
     loop {
         readiness.set(Part::Store, !desk.store.has_failed()).await;
         let is_whole = *verified.borrow();
         readiness.set(Part::Journal, is_whole).await;
-        readiness.set(Part::Media, desk.examiner.status().ready).await;
+        let media = desk.examiner.status();
+        if media.ready != could_examine {
+            could_examine = media.ready;
+            tracing::warn!(ready = media.ready, why_not = media.why_not, "examination of media");
+        }
+        readiness.set(Part::Media, media.ready).await;
         tokio::select! {
             () = over.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}

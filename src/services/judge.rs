@@ -76,6 +76,26 @@ impl Desk {
         Ok(decide(holding, surface, context, question, moment))
     }
 
+    /// Decides many questions from memory, on a thread of its own.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn decide_aside(
+        &self,
+        call: &Call,
+        questions: Vec<(Context, Question)>,
+    ) -> Result<Vec<Decided>, Refusal> {
+        let (desk, call) = (self.clone(), call.clone());
+        let deciding = move || {
+            let decide =
+                |(context, question): (Context, Question)| desk.decide(&call, &context, &question);
+            questions.into_iter().map(decide).collect()
+        };
+        tokio::task::spawn_blocking(deciding)
+            .await
+            .map_err(|_| Refusal::new(Reason::Internal, "a decision broke down"))?
+    }
+
     /// Keeps a verdict above `ALLOW`, counts one that allowed, and writes the answer. Kept before said.
     ///
     /// # Errors

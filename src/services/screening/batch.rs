@@ -1,27 +1,29 @@
 //! Many items by their signals, in numbered batches answered in order.
 
 use crate::core::id::RequestId;
-use crate::core::policy::Context;
+use crate::core::screening::decision::Decided;
 use crate::core::screening::question::Question;
 use crate::proto::v1;
 use crate::services::desk::{Call, Desk};
 use crate::services::judge::Asked;
 use crate::services::pump::{Next, Outlet, Session};
-use crate::services::screening::parse::{self, Batch, BatchItem, BatchSignals, Batched};
+use crate::services::screening::parse::{
+    self, Batch, BatchItem, BatchOpening as Opening, BatchSignals, Batched,
+};
 use crate::services::screening::reply;
 use crate::services::status::{Reason, Refusal};
-use crate::services::words::request::Keyed;
+use crate::services::words::request::{Keyed, digest};
+use futures_util::future::try_join_all;
 
 const METHOD: &str = "ScreenSignalsBatch";
-/// Items of one result: they are looked up before others on the same thread get their turn, and a result with the
-/// longest verdicts stays far below a client's usual limit of 4 MiB.
+/// Items of one result: with the longest verdicts it stays far below a client's usual limit of 4 MiB.
 const SLICE: usize = 64;
 
 /// A stream of batches.
 pub struct ScreenBatch {
     desk: Desk,
     call: Call,
-    context: Option<Box<Context>>,
+    opening: Option<Box<Opening>>,
     answered: u64,
 }
 
@@ -29,7 +31,7 @@ impl ScreenBatch {
     /// A stream on which nothing has come.
     #[must_use]
     pub const fn new(desk: Desk, call: Call) -> Self {
-        Self { desk, call, context: None, answered: 0 }
+        Self { desk, call, opening: None, answered: 0 }
     }
 
     async fn answer(
@@ -37,53 +39,94 @@ impl ScreenBatch {
         batch: Batch,
         out: &Outlet<v1::ScreenSignalsBatchResponse>,
     ) -> Result<(), Refusal> {
-        let Some(context) = self.context.as_deref() else {
+        let Some(opening) = self.opening.as_deref() else {
             return Err(order("the first message must open"));
         };
         if batch.number != self.answered + 1 {
             return Err(order(format!("batch {} must come next", self.answered + 1)));
         }
-        let mut slices = batch.items.chunks(SLICE).peekable();
-        while let Some(slice) = slices.next() {
-            let mut items = Vec::with_capacity(slice.len());
-            for item in slice {
-                items.push(match &item.read {
-                    Err(faults) => reply::unread(item, faults),
-                    Ok(read) => self.screen(context, item, read).await?,
-                });
-            }
-            let complete = slices.peek().is_none();
-            let result = v1::BatchResult { number: batch.number, items, complete };
+        let mut items = batch.items.into_iter().peekable();
+        while items.peek().is_some() {
+            let slice: Vec<BatchItem> = items.by_ref().take(SLICE).collect();
+            let answers = self.screen(opening, slice).await?;
+            let complete = items.peek().is_none();
+            let result = v1::BatchResult { number: batch.number, items: answers, complete };
             out.send(says(v1::screen_signals_batch_response::Step::Result(result))).await?;
-            tokio::task::yield_now().await;
         }
         self.answered = batch.number;
         Ok(())
     }
 
+    /// Answers some items: looked up on a thread of its own, and kept together, so that they share one commit.
     async fn screen(
         &self,
-        context: &Context,
-        item: &BatchItem,
-        read: &BatchSignals,
-    ) -> Result<v1::ItemResult, Refusal> {
-        let asked = asked(context, read);
-        let first = self.desk.first_verdict(&self.call, METHOD, &asked).await?;
-        let verdict = if let Some(first) = first {
-            first
-        } else {
-            let question = Question::of_signals(read.probes.clone(), read.kind);
-            let question = question.with_scores(Vec::new());
-            let decided = self.desk.decide(&self.call, &asked.context, &question)?;
-            self.desk.keep(&self.call, METHOD, &asked, decided).await?
+        opening: &Opening,
+        slice: Vec<BatchItem>,
+    ) -> Result<Vec<v1::ItemResult>, Refusal> {
+        let firsts = slice.into_iter().map(|item| self.first(opening, item));
+        let mut stages = try_join_all(firsts).await?;
+        let questions = stages.iter_mut().filter_map(|stage| match stage {
+            Stage::Answered(_) => None,
+            Stage::Asked(_, asked, question) => {
+                Some((asked.context.clone(), std::mem::take(question)))
+            }
+        });
+        let decided = self.desk.decide_aside(&self.call, questions.collect()).await?;
+        let mut decided = decided.into_iter();
+        let pairs: Vec<_> = stages
+            .into_iter()
+            .map(|stage| match stage {
+                Stage::Answered(answer) => (Stage::Answered(answer), None),
+                asked @ Stage::Asked(..) => (asked, decided.next()),
+            })
+            .collect();
+        try_join_all(pairs.into_iter().map(|(stage, decided)| self.keep(stage, decided))).await
+    }
+
+    /// Answers an item that cannot be read, or was answered under its key before.
+    async fn first(&self, opening: &Opening, item: BatchItem) -> Result<Stage, Refusal> {
+        let read = match item.read {
+            Ok(read) => read,
+            Err(faults) => return Ok(Stage::Answered(reply::unread(item.sent_id, &faults))),
         };
-        Ok(reply::item(item, verdict))
+        let asked = asked(opening, &read);
+        let first = self.desk.first_verdict(&self.call, METHOD, &asked).await?;
+        Ok(match first {
+            Some(first) => Stage::Answered(reply::item(item.sent_id, first)),
+            None => {
+                let question = Question::of_signals(read.probes, read.kind);
+                Stage::Asked(item.sent_id, asked, question)
+            }
+        })
+    }
+
+    async fn keep(
+        &self,
+        stage: Stage,
+        decided: Option<Decided>,
+    ) -> Result<v1::ItemResult, Refusal> {
+        match (stage, decided) {
+            (Stage::Answered(answer), _) => Ok(answer),
+            (Stage::Asked(item, asked, _), Some(decided)) => {
+                let verdict = self.desk.keep(&self.call, METHOD, &asked, decided).await?;
+                Ok(reply::item(item, verdict))
+            }
+            (Stage::Asked(..), None) => Err(Refusal::new(Reason::Internal, "an item was lost")),
+        }
     }
 }
 
+/// How far an item has come.
+enum Stage {
+    /// Its answer is known.
+    Answered(v1::ItemResult),
+    /// It must be decided and kept.
+    Asked(String, Asked, Question),
+}
+
 /// What is asked of one item: its own name stands in the context, and completes the stream's request id.
-fn asked(context: &Context, read: &BatchSignals) -> Asked {
-    let mut context = context.clone();
+fn asked(opening: &Opening, read: &BatchSignals) -> Asked {
+    let mut context = opening.context.clone();
     context.item = Some(read.item.clone());
     let id = context.request.as_ref().and_then(|stream| {
         // A digest, so that two long names cannot make one that is too long.
@@ -91,7 +134,8 @@ fn asked(context: &Context, read: &BatchSignals) -> Asked {
         RequestId::parse(&digest).ok()
     });
     context.request.clone_from(&id);
-    let keyed = id.map(|id| Keyed { id, digest: read.digest });
+    let digest = digest(&(), &[&opening.digest, &read.digest]);
+    let keyed = id.map(|id| Keyed { id, digest });
     Asked { context, keyed }
 }
 
@@ -110,12 +154,12 @@ impl Session for ScreenBatch {
     async fn on(&mut self, message: Self::In, out: &Outlet<Self::Out>) -> Result<Next, Refusal> {
         use v1::screen_signals_batch_response::Step as Said;
         match parse::batch(message)? {
-            Batched::Open(context) => {
-                if self.context.is_some() {
+            Batched::Open(opening) => {
+                if self.opening.is_some() {
                     return Err(order("only the first message may open"));
                 }
-                self.desk.admit(&self.call, &context)?;
-                self.context = Some(context);
+                self.desk.admit(&self.call, &opening.context)?;
+                self.opening = Some(opening);
                 out.send(says(Said::Accepted(reply::batches_accepted()))).await?;
             }
             Batched::Batch(batch) => self.answer(batch, out).await?,

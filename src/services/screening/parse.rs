@@ -206,10 +206,19 @@ pub fn signals(sent: v1::ScreenSignalsRequest) -> Result<Signals, Refusal> {
 /// A message of a caller that sends many items.
 #[derive(Debug)]
 pub enum Batched {
-    /// The opening: what is said of every item.
-    Open(Box<Context>),
+    /// The opening.
+    Open(Box<BatchOpening>),
     /// Some items.
     Batch(Batch),
+}
+
+/// The opening of a stream of batches.
+#[derive(Debug)]
+pub struct BatchOpening {
+    /// What is said of every item.
+    pub context: Context,
+    /// Digest of the opening; each item's comes to it.
+    pub digest: [u8; 32],
 }
 
 /// Some items, each as far as it could be read.
@@ -253,11 +262,13 @@ pub fn batch(sent: v1::ScreenSignalsBatchRequest) -> Result<Batched, Refusal> {
         None => no_step(),
         Some(Wire::Open(sent)) => {
             let mut fields = Fields::default();
+            let digest = digest(&sent, &[]);
             let context = context::read(&mut fields, "open.context", sent.context);
             if context.as_ref().is_some_and(|context| context.item.is_some()) {
                 fields.fault("open.context.item_id", "must be left out: each item has its own");
             }
-            fields.done(context).map(|context| Batched::Open(Box::new(context)))
+            let opening = fields.done(context).map(|context| BatchOpening { context, digest });
+            opening.map(|opening| Batched::Open(Box::new(opening)))
         }
         Some(Wire::Batch(sent)) => {
             let mut fields = Fields::default();

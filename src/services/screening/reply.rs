@@ -7,7 +7,6 @@ use crate::core::upload::Upload;
 use crate::core::verdict::{Dihedral, Form};
 use crate::proto::v1;
 use crate::services::desk::Limits;
-use crate::services::screening::parse::BatchItem;
 use crate::services::words::{moment, signal, verdict};
 
 /// Chunks that a caller should send ahead of their acknowledgement.
@@ -41,9 +40,9 @@ pub const fn batches_accepted() -> v1::BatchAccepted {
 
 /// Answers an item that could not be read: it was not examined, so it is held.
 #[must_use]
-pub fn unread(item: &BatchItem, faults: &[(String, String)]) -> v1::ItemResult {
+pub fn unread(item_id: String, faults: &[(String, String)]) -> v1::ItemResult {
     v1::ItemResult {
-        item_id: item.sent_id.clone(),
+        item_id,
         disposition: v1::Disposition::Hold.into(),
         verdict: None,
         faults: faults
@@ -58,13 +57,13 @@ pub fn unread(item: &BatchItem, faults: &[(String, String)]) -> v1::ItemResult {
 
 /// Answers an item of a batch: the whole verdict only where it is more than a plain `ALLOW`.
 #[must_use]
-pub fn item(item: &BatchItem, verdict: v1::Verdict) -> v1::ItemResult {
+pub fn item(item_id: String, verdict: v1::Verdict) -> v1::ItemResult {
     let plain = verdict.disposition == i32::from(v1::Disposition::Allow)
         && verdict.incomplete.is_none()
         && verdict.findings.is_empty()
         && verdict.shadow_findings.is_empty();
     v1::ItemResult {
-        item_id: item.sent_id.clone(),
+        item_id,
         disposition: verdict.disposition,
         verdict: (!plain).then_some(verdict),
         faults: Vec::new(),
