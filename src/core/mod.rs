@@ -12,6 +12,7 @@ pub mod key;
 pub mod verdict;
 pub mod pdq;
 pub mod media;
+pub mod tail;
 pub mod bank;
 pub mod policy;
 pub mod refused;

@@ -6,6 +6,7 @@ use super::expand::{self, End, Entry};
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Format, Part, sniff};
+use crate::core::tail::{ends_as_zip, picture_len};
 use crate::core::verdict::CheckState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -74,10 +75,70 @@ fn part(place: String, format: Format) -> Part {
     }
 }
 
+/// Bytes of no known kind that may follow a picture unremarked: cameras leave small notes there.
+const BEHIND_UNREMARKED: usize = 64 << 10;
+
 impl Examination<'_> {
-    /// Examines bytes at a place, `depth` archives deep.
+    /// Examines bytes at a place, `depth` archives deep, with whatever follows where they are a picture.
     fn item(&mut self, place: String, depth: u32, bytes: &[u8]) {
-        let format = sniff(bytes);
+        self.one(place.clone(), depth, bytes);
+        let mut format = sniff(bytes);
+        let mut rest = bytes;
+        for number in 0.. {
+            let Some(len) = picture_len(format, rest) else { return };
+            rest = &rest[len..];
+            format = sniff(rest);
+            if !self.behind(&place, number, depth + 1, format, rest) {
+                return;
+            }
+        }
+    }
+
+    /// Examines what follows a picture as if it were an entry of an archive; says whether it is a picture itself, which
+    /// something may follow in turn.
+    fn behind(
+        &mut self,
+        place: &str,
+        number: u32,
+        depth: u32,
+        format: Format,
+        rest: &[u8],
+    ) -> bool {
+        let is_known = format != Format::Unknown || ends_as_zip(rest);
+        if !is_known && (rest.len() <= BEHIND_UNREMARKED || rest.iter().all(|byte| *byte == 0)) {
+            return false;
+        }
+        let place = if place.is_empty() { number.to_string() } else { format!("{place}/{number}") };
+        let left = self.entries_left.checked_sub(1).filter(|_| depth <= self.limits.depth_max);
+        match left {
+            Some(left) if is_known => {
+                self.entries_left = left;
+                let len = picture_len(format, rest);
+                self.one(place, depth, &rest[..len.unwrap_or(rest.len())]);
+                len.is_some()
+            }
+            _ => {
+                let unexamined = Part {
+                    digests: Some(digests(rest)),
+                    exact: CheckState::Checked,
+                    image: CheckState::NotExpanded,
+                    video: CheckState::NotExpanded,
+                    reason: Reason::Behind.text().to_owned(),
+                    ..part(place, format)
+                };
+                self.parts.push(unexamined);
+                false
+            }
+        }
+    }
+
+    /// Examines bytes at a place, `depth` archives deep.
+    fn one(&mut self, place: String, depth: u32, bytes: &[u8]) {
+        let format = match sniff(bytes) {
+            // An archive that something else was put before is still an archive to those who open it.
+            Format::Unknown if depth > 0 && ends_as_zip(bytes) => Format::Zip,
+            format => format,
+        };
         let mut part = part(place.clone(), format);
         if depth > 0 {
             part.digests = Some(digests(bytes));

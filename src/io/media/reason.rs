@@ -31,10 +31,11 @@ pub(super) enum Reason {
     JailIncomplete,
     OutOfTime,
     Queue,
+    Behind,
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 28] = [
+    const ALL: [(Self, &'static str); 29] = [
         (Self::Nothing, ""),
         (Self::NoBytes, "no bytes"),
         (Self::Truncated, "data ends early"),
@@ -63,6 +64,7 @@ impl Reason {
         (Self::JailIncomplete, "jail incomplete"),
         (Self::OutOfTime, "out of time"),
         (Self::Queue, "too many items are waiting"),
+        (Self::Behind, "bytes behind the picture were not examined"),
     ];
 
     /// The words.

@@ -64,8 +64,9 @@ impl Banks {
 /// The digests of the bytes, and the unchanged hash of every form and frame that has structure enough.
 fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
     let refuse = |must: &str| Refusal::fields(vec![("media".to_owned(), must.to_owned())]);
-    let [part] = &examined.parts[..] else {
-        return Err(refuse("must be one item, not an archive"));
+    // What follows a picture in its file is not banked with it.
+    let Some(part) = examined.parts.first() else {
+        return Err(refuse("must be a picture that can be decoded whole"));
     };
     if part.image != CheckState::Checked {
         return Err(refuse("must be a picture that can be decoded whole")

@@ -142,3 +142,64 @@ fn an_unknown_method_leaves_the_archive_unexpanded() {
     );
     assert_eq!(parts[1].reason, Reason::Method.text());
 }
+
+fn jpeg() -> Vec<u8> {
+    let drawn = image::RgbImage::from_fn(32, 24, |x, y| {
+        image::Rgb([(x * 7) as u8, (y * 9) as u8, (x * y) as u8])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::ImageRgb8(drawn).write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn what_is_hidden_behind_a_picture_is_examined_or_named() {
+    use CheckState::{Checked, NotApplicable, NotExpanded};
+    let (picture, limits) = (jpeg(), MediaLimits::default());
+    let zip = zipped(&[("in", &picture)]);
+    let video = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom";
+    let junk = vec![7_u8; 100_000];
+
+    let parts = examine(&[&picture[..], &zip].concat(), &limits);
+    assert_eq!(
+        states(&parts),
+        [
+            ("", Format::Jpeg, NotApplicable, Checked, ""),
+            ("0", Format::Zip, Checked, NotApplicable, ""),
+            ("0/0", Format::Jpeg, Checked, Checked, ""),
+        ]
+    );
+    assert_eq!(parts[2].digests, Some(digests(&picture)));
+
+    let parts = examine(&[&picture[..], b"note", &zip].concat(), &limits);
+    assert_eq!(parts.len(), 3, "an archive is found behind a note");
+
+    let parts = examine(&[&picture[..], &picture, video].concat(), &limits);
+    assert_eq!(parts[1].digests, Some(digests(&picture)));
+    assert_eq!(
+        (parts[2].format, parts[2].video),
+        (Format::IsoMedia, CheckState::UnsupportedFormat)
+    );
+
+    let parts = examine(&[&picture[..], &junk].concat(), &limits);
+    assert_eq!((parts[1].image, parts[1].video), (NotExpanded, NotExpanded));
+    assert_eq!(parts[1].reason, Reason::Behind.text());
+}
+
+#[test]
+fn a_small_note_or_padding_behind_a_picture_changes_nothing() {
+    let (picture, limits) = (jpeg(), MediaLimits::default());
+    for behind in [&b""[..], b"maker's note", &[0; 1_000_000]] {
+        let parts = examine(&[&picture[..], behind].concat(), &limits);
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].image, CheckState::Checked);
+    }
+}
+
+#[test]
+fn pictures_without_end_behind_a_picture_are_told_unexpanded() {
+    let limits = MediaLimits { entries_max: 5, ..MediaLimits::default() };
+    let parts = examine(&jpeg().repeat(20), &limits);
+    assert_eq!(parts.len(), 1 + 5 + 1);
+    assert_eq!(parts.last().unwrap().image, CheckState::NotExpanded);
+}
