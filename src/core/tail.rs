@@ -2,6 +2,9 @@
 
 use crate::core::media::Format;
 
+/// Length below which there is no picture in any of the formats.
+const LEN_MIN: usize = 20;
+
 /// Length of the picture at the beginning of `bytes`; nothing where the format does not say, or the picture is cut.
 #[must_use]
 pub fn picture_len(format: Format, bytes: &[u8]) -> Option<usize> {
@@ -13,7 +16,8 @@ pub fn picture_len(format: Format, bytes: &[u8]) -> Option<usize> {
         Format::Bmp => little_endian(bytes, 2),
         _ => None,
     }?;
-    (len <= bytes.len()).then_some(len)
+    // A length in a header is only believed where a picture could have it.
+    (LEN_MIN..=bytes.len()).contains(&len).then_some(len)
 }
 
 fn little_endian(bytes: &[u8], at: usize) -> Option<usize> {
@@ -154,11 +158,14 @@ mod tests {
         #[test]
         fn no_bytes_are_too_strange(bytes: Vec<u8>, at in 0..2000_usize, value: u8) {
             for (format, codec) in FORMATS {
-                prop_assert!(picture_len(format, &bytes).is_none_or(|len| len <= bytes.len()));
+                let fits = |len: Option<usize>, bytes: &[u8]| {
+                    len.is_none_or(|len| len > 0 && len <= bytes.len())
+                };
+                prop_assert!(fits(picture_len(format, &bytes), &bytes));
                 let mut changed = encoded(codec);
                 let at = at % changed.len();
                 changed[at] = value;
-                prop_assert!(picture_len(format, &changed).is_none_or(|len| len <= changed.len()));
+                prop_assert!(fits(picture_len(format, &changed), &changed));
             }
         }
     }
