@@ -10,3 +10,12 @@ mod web;
 #[cfg(feature = "otlp")]
 mod traces;
 mod media;
+mod service;
+mod binary;
+mod screening;
+mod banks;
+mod admin;
+mod refusals;
+mod hostile;
+mod kill;
+mod commands;

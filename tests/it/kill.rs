@@ -1,0 +1,189 @@
+//! A server that is killed under load: what it acknowledged is there, once, and its journal is whole.
+
+use crate::binary::{Server, bulwark, text};
+use crate::service::{WithKey, bank, context, entry, signal};
+use bulwark::proto::v1;
+use bulwark::proto::v1::admin_service_client::AdminServiceClient;
+use bulwark::proto::v1::bank_service_client::BankServiceClient;
+use bulwark::proto::v1::screening_service_client::ScreeningServiceClient;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+
+type Keyed = InterceptedService<Channel, WithKey>;
+
+/// What was acknowledged.
+#[derive(Default)]
+struct Acknowledged {
+    added: BTreeSet<String>,
+    removed: BTreeSet<String>,
+    /// Verdicts by their request's key.
+    verdicts: BTreeMap<String, String>,
+}
+
+fn channel(url: &str, key: &str) -> Keyed {
+    let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy();
+    InterceptedService::new(channel, WithKey::of(key))
+}
+
+fn value(name: u64) -> v1::Signal {
+    signal(v1::SignalType::Md5, format!("{name:032x}"))
+}
+
+fn asking(name: u64) -> v1::ScreenSignalsRequest {
+    v1::ScreenSignalsRequest {
+        context: Some(v1::Context { request_id: format!("r{name}"), ..context("i") }),
+        signals: vec![value(0)],
+        ..v1::ScreenSignalsRequest::default()
+    }
+}
+
+/// Adds, removes and screens until the server is gone.
+async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>>) {
+    let mut banks = BankServiceClient::new(calls.clone());
+    let mut screening = ScreeningServiceClient::new(calls);
+    for step in 0.. {
+        let name = 1 + lane + 4 * (step + round * 1_000_000);
+        let id = format!("e{name}");
+        let mut adding = entry("known", vec![value(name)]);
+        adding.entry_id.clone_from(&id);
+        if banks.add_entry(adding).await.is_err() {
+            return;
+        }
+        done.lock().unwrap().added.insert(id.clone());
+        let Ok(answer) = screening.screen_signals(asking(name)).await else { return };
+        let verdict = answer.into_inner().verdict.unwrap();
+        if verdict.record() == v1::Record::Kept {
+            done.lock().unwrap().verdicts.insert(format!("{name}"), verdict.verdict_id);
+        }
+        if step % 3 == 0 {
+            let removing = v1::RemoveEntryRequest {
+                bank_id: "known".into(),
+                entry_id: id.clone(),
+                ..v1::RemoveEntryRequest::default()
+            };
+            if banks.remove_entry(removing).await.is_err() {
+                return;
+            }
+            done.lock().unwrap().removed.insert(id);
+        }
+    }
+}
+
+async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
+    let mut banks = BankServiceClient::new(calls.clone());
+    let mut screening = ScreeningServiceClient::new(calls);
+    let (mut seen, mut token) = (BTreeMap::new(), String::new());
+    loop {
+        let page = v1::ListEntriesRequest {
+            bank_id: "known".into(),
+            page_size: 1000,
+            page_token: token,
+            show_removed: true,
+        };
+        let page = banks.list_entries(page).await.expect("listed").into_inner();
+        for entry in page.entries {
+            let twice = seen.insert(entry.entry_id.clone(), entry.state());
+            assert_eq!(twice, None, "an entry stands twice");
+        }
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    let (added, removed, verdicts) = {
+        let done = done.lock().unwrap();
+        (done.added.clone(), done.removed.clone(), done.verdicts.clone())
+    };
+    for id in &added {
+        let state = seen.get(id).unwrap_or_else(|| panic!("{id} was acknowledged and is lost"));
+        if removed.contains(id) {
+            assert_eq!(*state, v1::EntryState::Removed, "{id} came back");
+        }
+    }
+    for (name, id) in verdicts.iter().rev().take(50) {
+        let again = screening.screen_signals(asking(name.parse().unwrap())).await.expect("asked");
+        let verdict = again.into_inner().verdict.unwrap();
+        assert_eq!(&verdict.verdict_id, id, "a repeated request gets the first answer");
+        let get = v1::GetVerdictRequest { verdict_id: id.clone() };
+        screening.get_verdict(get).await.expect("on record");
+    }
+}
+
+fn verify(folder: &Path) -> (i32, String) {
+    let set = format!("data_dir={}", folder.display());
+    text(&bulwark(&["verify", "--set", &set]).output().expect("runs"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_has_lost_and_doubled_nothing_that_it_acknowledged() {
+    let kills = if std::env::var_os("BULWARK_LONG").is_some() { 200 } else { 20 };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data);
+    let admin_key = server.first_key.clone().expect("a first key");
+    let mut admin = AdminServiceClient::new(channel(&server.url, &admin_key));
+    let made = admin.create_credential(v1::CreateCredentialRequest {
+        credential: Some(v1::Credential {
+            tenant_id: "operator".into(),
+            environment: v1::Environment::Test.into(),
+            roles: vec![v1::Role::BankManager.into(), v1::Role::Screener.into()],
+            proof: Some(v1::credential::Proof::Key(v1::ApiKey {})),
+            ..v1::Credential::default()
+        }),
+        request_id: String::new(),
+    });
+    let key = made.await.expect("made").into_inner().key;
+    let mut banks = BankServiceClient::new(channel(&server.url, &key));
+    banks.create_bank(bank("known")).await.expect("made");
+    banks.add_entry(entry("known", vec![value(0)])).await.expect("added");
+    let done = Arc::new(Mutex::new(Acknowledged::default()));
+    for round in 0..kills {
+        let lanes: Vec<_> = (0..4)
+            .map(|lane| {
+                tokio::spawn(load(lane, round, channel(&server.url, &key), Arc::clone(&done)))
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(150 + round * 37 % 400)).await;
+        server.kill();
+        for lane in lanes {
+            lane.await.expect("no panic");
+        }
+        let (code, said) = verify(&data);
+        assert_eq!(code, 0, "round {round}: {said}");
+        server = Server::start(&data);
+        if round % 5 == 4 || round + 1 == kills {
+            everything_is_there(channel(&server.url, &key), &done).await;
+        }
+    }
+    assert!(done.lock().unwrap().added.len() > 100, "the load was real");
+    assert_eq!(server.stop(), 0);
+    flipped_bytes_are_found(&data);
+}
+
+/// Every flipped byte is found by the verification, or changes nothing that it reads.
+fn flipped_bytes_are_found(data: &Path) {
+    let file = data.join("bulwark.db");
+    let whole = std::fs::read(&file).expect("read");
+    let (_, good) = verify(data);
+    let mut found = 0;
+    let flips = 40;
+    for flip in 0..flips {
+        let mut bytes = whole.clone();
+        let at = 4096 + (flip * 7_919 + 13) * 101 % (bytes.len() - 4096);
+        bytes[at] ^= 1 << (flip % 8);
+        std::fs::write(&file, &bytes).expect("written");
+        let (code, said) = verify(data);
+        if code == 0 {
+            assert_eq!(said, good, "a flip at {at} changed what is read and was not found");
+        } else {
+            found += 1;
+        }
+    }
+    std::fs::write(&file, &whole).expect("written");
+    assert!(found > flips / 4, "only {found} of {flips} flips were found");
+    assert_eq!(verify(data).0, 0);
+}
