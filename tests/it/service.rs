@@ -1,5 +1,6 @@
 //! The whole service on a free port of loopback, with real workers, and typed clients for callers of every role.
 
+use bulwark::cli::draw;
 use bulwark::config::Settings;
 use bulwark::proto::v1;
 use bulwark::proto::v1::admin_service_client::AdminServiceClient;
@@ -7,7 +8,7 @@ use bulwark::proto::v1::bank_service_client::BankServiceClient;
 use bulwark::proto::v1::screening_service_client::ScreeningServiceClient;
 use bulwark::server::install_crypto;
 use bulwark::server::whole::Whole;
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use image::{DynamicImage, ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -177,15 +178,9 @@ pub fn context(item: &str) -> v1::Context {
     }
 }
 
-/// A harmless picture: soft blobs of colour, another one for each seed.
-pub fn picture(seed: u32) -> RgbImage {
-    let wave = |x: u32, y: u32, k: u32| {
-        let (x, y, s) = (f64::from(x), f64::from(y), f64::from(seed * 7 + k * 13 + 5));
-        let a = (x / (11.0 + s % 17.0) + s).sin() + (y / (9.0 + (s * 3.0) % 19.0) - s).cos();
-        let b = ((x + y * (s % 5.0)) / (23.0 + s % 13.0)).sin();
-        ((a + b) * 42.0 + 128.0).clamp(0.0, 255.0) as u8
-    };
-    RgbImage::from_fn(320, 240, |x, y| Rgb([wave(x, y, 0), wave(x, y, 1), wave(x, y, 2)]))
+/// A harmless drawn picture, another one for each seed.
+pub fn picture(seed: u64) -> RgbImage {
+    draw::picture(seed)
 }
 
 /// The picture in a format.
@@ -196,7 +191,7 @@ pub fn encoded(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
 }
 
 /// The picture as PNG.
-pub fn png(seed: u32) -> Vec<u8> {
+pub fn png(seed: u64) -> Vec<u8> {
     encoded(&picture(seed), ImageFormat::Png)
 }
 
