@@ -199,7 +199,20 @@ impl House {
         House { code: all, order }
     }
 
+    /// Every path that the module names.
     fn used(&self, user: &Module) -> Vec<(Vec<String>, String)> {
+        self.named(user, &self.code[user])
+    }
+
+    /// The paths that its `use` lines bring, each with its name here.
+    fn brought(&self, user: &Module) -> Vec<(Vec<String>, String)> {
+        let parts = self.code[user].split(|word| word == ";");
+        let uses =
+            parts.filter_map(|part| Some(&part[part.iter().rposition(|word| word == "use")?..]));
+        uses.flat_map(|part| self.named(user, part)).collect()
+    }
+
+    fn named(&self, user: &Module, words: &[String]) -> Vec<(Vec<String>, String)> {
         let mut heads: BTreeSet<String> = ["crate", "super", "self"].map(String::from).into();
         heads.extend(self.order[user].iter().cloned());
         let absolute = |path: Vec<String>| {
@@ -213,7 +226,7 @@ impl House {
             }
             at
         };
-        let found = paths(&self.code[user], &heads);
+        let found = paths(words, &heads);
         found.into_iter().map(|(path, name)| (absolute(path), name)).collect()
     }
 
@@ -225,7 +238,7 @@ impl House {
                 owner.pop();
             }
             let again = path.get(owner.len()).and_then(|item| {
-                let uses = self.used(&owner);
+                let uses = self.brought(&owner);
                 uses.into_iter().find(|(to, name)| name == item && *to != path).map(|(to, _)| to)
             });
             match again {
