@@ -3,12 +3,14 @@
 //! Nothing in it asks for trust in a decoder: after [`enter`] the process can read the memory file it is handed
 //! and write an answer to its one socket, and every other way out is closed, most of them twice.
 
+mod limits;
 mod filter;
 mod kernel;
 pub mod map;
 pub mod probe;
 
 pub use filter::SYSTEM_CALLS;
+pub use limits::JailLimits;
 
 use std::fmt;
 
@@ -20,15 +22,6 @@ pub enum JailMode {
     Required,
     /// Work with what there is; has to be asked for by name.
     Reduced,
-}
-
-/// What a jailed process may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JailLimits {
-    /// Address space, in bytes.
-    pub memory_bytes: u64,
-    /// Processor time over the life of the process, in seconds.
-    pub processor_seconds: u64,
 }
 
 /// Which walls stand.

@@ -1,5 +1,6 @@
 //! The service seen from outside: one binary for all tests that cross a boundary.
 
+mod floors;
 mod contract;
 mod descriptor;
 mod house;

@@ -8,7 +8,6 @@
 //! look, for each chunk, into the buckets at most r/16 bits from the query's, and there only at entries whose
 //! next chunk, kept beside the place, is near enough. (Qin and Xiao, "Pigeonring", PVLDB 12(1), 2018.)
 
-use super::give_back;
 use crate::core::signal::Bits256;
 
 /// Number of chunks.
@@ -166,5 +165,13 @@ impl Chunks {
     /// Entries for which a bucket has memory.
     pub(super) fn capacity_of(&self, i: usize, key: u16) -> usize {
         self.buckets[bucket(i, key)].capacity()
+    }
+}
+
+/// Lets go of memory when less than a quarter of it is used; half of what remains stays free, so that
+/// inserting and removing by turns does not allocate each time.
+pub(super) fn give_back<T>(list: &mut Vec<T>) {
+    if list.capacity() > 8 && list.len() < list.capacity() / 4 {
+        list.shrink_to(list.len() * 2);
     }
 }

@@ -9,7 +9,7 @@ mod chunks;
 mod tests;
 
 use crate::core::signal::Bits256;
-use chunks::Chunks;
+use chunks::{Chunks, give_back};
 
 /// Entries up to which a scan is as fast as the multi-index, whose empty buckets alone take 25 MB.
 const SCAN_ENTRIES_MAX: usize = 8_192;
@@ -154,13 +154,5 @@ impl FromIterator<(Bits256, u32)> for Index {
         let mut index = Self::new();
         index.extend(entries);
         index
-    }
-}
-
-/// Lets go of memory when less than a quarter of it is used; half of what remains stays free, so that
-/// inserting and removing by turns does not allocate each time.
-fn give_back<T>(list: &mut Vec<T>) {
-    if list.capacity() > 8 && list.len() < list.capacity() / 4 {
-        list.shrink_to(list.len() * 2);
     }
 }

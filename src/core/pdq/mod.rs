@@ -14,6 +14,7 @@
 //! [`hash`] and [`hash_one`] differ on pictures of exactly 64×64 only, and there by the rounding of the filter's running
 //! sums, so by no bit unless coefficients all but tie.
 
+mod small;
 mod dct;
 mod bits;
 mod filter;
@@ -24,15 +25,10 @@ mod tests;
 use crate::core::raster::{Rows, View};
 use crate::core::signal::Bits256;
 use crate::core::verdict::Dihedral;
-
-/// Side of the square to which every picture is filtered, in pixels.
-pub(crate) const SIDE: usize = 64;
+use small::{SIDE, Small};
 
 /// Least width and height that can be hashed, in pixels.
 pub const SIDE_MIN: u32 = 5;
-
-/// The picture after filter and decimation.
-type Small = [[f32; SIDE]; SIDE];
 
 /// Name and version of the hashing rules, to be kept beside every hash that is stored.
 #[must_use]

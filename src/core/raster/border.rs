@@ -1,6 +1,6 @@
 //! Where the uniform border of a picture ends.
 
-use super::luma;
+use super::luma::luma;
 
 /// Greatest difference of a channel from the border's colour that is still border, for pictures that went
 /// through a lossy codec: a flat bar of a JPEG of quality 50 and above stays within this.

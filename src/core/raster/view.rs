@@ -1,6 +1,8 @@
 //! A picture looked at in another way: cut, turned, laid over a background, without copying pixels.
 
-use super::{Raster, Rows, border, luma};
+use super::border;
+use super::luma::{Luma, Rows, luma};
+use super::pixels::Raster;
 
 /// One of the eight symmetries: a pixel's place with its coordinates exchanged or not, then counted from the
 /// other end or not.
@@ -227,5 +229,51 @@ impl Rows for View<'_> {
                 }
             }
         }
+    }
+}
+
+impl Raster {
+    /// The whole picture, unchanged, to be looked at in another way.
+    #[must_use]
+    pub const fn view(&self) -> View<'_> {
+        View::of(self)
+    }
+
+    /// The luma of the whole picture, 4 bytes a pixel. Hashing does not need it: it reads [`Rows`].
+    #[must_use]
+    pub fn luma(&self) -> Luma {
+        Luma::of(self)
+    }
+
+    /// A copy laid over a uniform grey background (0 black, 255 white).
+    #[must_use]
+    pub fn composited(&self, background: u8) -> Self {
+        self.view().composited(background).to_raster()
+    }
+
+    /// A copy turned as an EXIF orientation asks, see [`View::oriented`].
+    #[must_use]
+    pub fn oriented(&self, exif_orientation: u8) -> Self {
+        self.view().oriented(exif_orientation).to_raster()
+    }
+
+    /// A copy without its uniform border, see [`View::trimmed`].
+    #[must_use]
+    pub fn trimmed(&self, tolerance: u8) -> Option<Self> {
+        Some(self.view().trimmed(tolerance)?.to_raster())
+    }
+}
+
+impl Rows for Raster {
+    fn width(&self) -> u32 {
+        self.width
+    }
+
+    fn height(&self) -> u32 {
+        self.height
+    }
+
+    fn luma_row(&self, y: u32, row: &mut [f32]) {
+        self.view().luma_row(y, row);
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn limit(limits: JailLimits) -> bool {
 }
 
 /// Closes every descriptor above standard error.
-#[allow(unsafe_code)] // no safe wrapper for close_range exists in the libraries used here
+#[allow(unsafe_code, reason = "no safe wrapper for close_range exists in the libraries used here")]
 pub(super) fn close_files() -> bool {
     // SAFETY: a plain system call without pointers. The only thing it can break is an owner of one of the closed
     // descriptors; the process is a worker that has just started and owns none but 0, 1 and 2.
@@ -36,7 +36,7 @@ pub(super) fn close_files() -> bool {
 }
 
 /// No later exec, of which there is none, could gain a privilege; also what lets an ordinary user filter calls.
-#[allow(unsafe_code)] // one call is not worth another feature of the wrapper library
+#[allow(unsafe_code, reason = "one call is not worth another feature of the wrapper library")]
 pub(super) fn forbid_new_privileges() -> bool {
     // SAFETY: a plain system call without pointers.
     unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 }
@@ -47,7 +47,7 @@ pub(super) fn forbid_dumps() -> bool {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).is_ok()
 }
 
-#[allow(unsafe_code)] // the safe wrapper is marked unsafe for other flags, too
+#[allow(unsafe_code, reason = "the safe wrapper is marked unsafe for other flags, too")]
 fn unshare(flags: libc::c_int) -> bool {
     // SAFETY: a plain system call without pointers. The namespaces asked for hold no memory and no descriptors, so
     // that nothing the process owns changes its meaning.
@@ -78,7 +78,7 @@ pub(super) fn leave_files() -> bool {
 }
 
 /// Asks for the signal that ends the process after so many seconds of wall-clock time; 0 takes the wish back.
-#[allow(unsafe_code)] // no safe wrapper for setitimer exists in the libraries used here
+#[allow(unsafe_code, reason = "no safe wrapper for setitimer exists in the libraries used here")]
 pub(super) fn alarm(seconds: u64) {
     let nothing = libc::timeval { tv_sec: 0, tv_usec: 0 };
     let value = libc::timeval { tv_sec: seconds.try_into().unwrap_or(i64::MAX), tv_usec: 0 };

@@ -17,7 +17,7 @@ impl Mapped {
     ///
     /// # Errors
     /// `InvalidInput` when the file is not sealed against writing and shrinking; otherwise what the kernel says.
-    #[allow(unsafe_code)] // a mapping cannot be made otherwise
+    #[allow(unsafe_code, reason = "a mapping cannot be made otherwise")]
     pub fn new(file: BorrowedFd<'_>, len: usize) -> io::Result<Self> {
         let needed = SealFlags::WRITE | SealFlags::SHRINK;
         if !fcntl_get_seals(file)?.contains(needed) {
@@ -36,7 +36,7 @@ impl Mapped {
 
     /// The bytes. Reading beyond the end of a file that is shorter than it was said to be ends the process.
     #[must_use]
-    #[allow(unsafe_code)] // the kernel's mapping becomes a slice here and nowhere else
+    #[allow(unsafe_code, reason = "the kernel's mapping becomes a slice here and nowhere else")]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `start` is a live read-only mapping of `len` bytes (or dangling with `len` 0) until `self` is
         // dropped, which the borrow prevents; the seals checked in `new` keep every process from changing it.
@@ -45,7 +45,7 @@ impl Mapped {
 }
 
 impl Drop for Mapped {
-    #[allow(unsafe_code)] // the counterpart of the mapping
+    #[allow(unsafe_code, reason = "the counterpart of the mapping")]
     fn drop(&mut self) {
         if self.len > 0 {
             // SAFETY: exactly the mapping that `new` made, and no slice of it outlives `self`.

@@ -19,7 +19,7 @@ const TRUE: &CStr = c"/bin/true";
 
 /// Tries each way out once, in the calling process; `parent` is the process to attack, asked for before the jail.
 #[must_use]
-#[allow(unsafe_code)] // an attacker does not use safe wrappers
+#[allow(unsafe_code, reason = "an attacker does not use safe wrappers")]
 pub fn try_everything(parent: u32) -> Vec<Tried> {
     let mut tried = Vec::new();
     // SAFETY: every pointer is to a static C string, null where the kernel allows it, or an argument the kernel

@@ -1,14 +1,16 @@
 //! Worker processes that are hired, asked, killed when late, and replaced.
 
+mod settings;
 mod hired;
+
+pub use settings::MediaSettings;
 
 use super::blob::SealedBlob;
 use super::examine::without_looking;
-use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Examined, Format, Part, sniff};
 use crate::core::verdict::CheckState;
-use crate::io::jail::{JailMode, Reached};
+use crate::io::jail::Reached;
 use hired::{Hired, NotHired};
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -17,33 +19,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-
-/// Settings of the examination of media.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MediaSettings {
-    /// Worker processes, each examining one item at a time; at least 1.
-    pub workers: usize,
-    /// Items that may wait for a worker; one more is answered `SHED` at once.
-    pub waiting_max: usize,
-    /// Items after which a worker is replaced by a fresh one.
-    pub recycle_after: u32,
-    /// What to do when the kernel cannot build the whole jail.
-    pub jail: JailMode,
-    /// Limits of one item.
-    pub limits: MediaLimits,
-}
-
-impl Default for MediaSettings {
-    fn default() -> Self {
-        Self {
-            workers: std::thread::available_parallelism().map_or(2, usize::from),
-            waiting_max: 256,
-            recycle_after: 1_000,
-            jail: JailMode::Required,
-            limits: MediaLimits::default(),
-        }
-    }
-}
 
 /// How the examination of media stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
