@@ -230,7 +230,8 @@ def an_upload_of_50_mib_is_screened_in_chunks():
     ):
         last = answer
     expect(last.WhichOneof("step"), "verdict")
-    expect(named(last.verdict.disposition), "BLOCK")
+    rows = {(verdict.CheckState.Name(row.state), row.reason) for row in last.verdict.coverage}
+    assert named(last.verdict.disposition) == "BLOCK", rows
     return f"{len(content) / 2**20:.0f} MiB"
 
 
