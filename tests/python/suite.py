@@ -209,18 +209,17 @@ def a_batch_of_1024_hashes_is_answered_one_by_one():
 def an_upload_of_50_mib_is_screened_in_chunks():
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
+        file = as_file(picture("known"), "PNG")
+        entry = tarfile.TarInfo("first.png")
+        entry.size = len(file)
+        archive.addfile(entry, io.BytesIO(file))
         number = 0
         while out.tell() < 50 * 1024 * 1024:
-            # The last picture is the known one.
             file = as_file(picture(number, 800, 600), "BMP")
             entry = tarfile.TarInfo(f"{number}.bmp")
             entry.size = len(file)
             archive.addfile(entry, io.BytesIO(file))
             number += 1
-        file = as_file(picture("known"), "PNG")
-        entry = tarfile.TarInfo("last.png")
-        entry.size = len(file)
-        archive.addfile(entry, io.BytesIO(file))
     content = out.getvalue()
     assert len(content) >= 50 * 1024 * 1024
     opening = screening.ScreenUploadOpen(context=place(), declared_size_bytes=len(content))
