@@ -1,0 +1,28 @@
+# Fast answer while working.
+check:
+    cargo fmt --check
+    cargo clippy --all-targets --all-features -- -D warnings
+
+# Everything, as continuous integration runs it.
+test:
+    scripts/test
+
+# Every benchmark, measured.
+bench:
+    cargo bench --all-features
+
+# The main job with drawn pictures.
+demo:
+    cargo run --release -- demo
+
+# Licences, bans and sources of all dependencies (cargo install --locked cargo-deny).
+deny:
+    cargo deny --all-features check bans licenses sources
+
+# Known weaknesses in dependencies; asks the advisory database.
+advisories:
+    cargo deny --all-features check advisories
+
+# The contract that later changes are compared with; made anew with a release, and only then.
+golden:
+    buf build --exclude-source-info --output tests/golden/contract.binpb
