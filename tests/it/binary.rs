@@ -19,7 +19,10 @@ pub struct Server {
 /// A command of the binary, without settings of the environment's.
 pub fn bulwark(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bulwark"));
-    command.args(arguments).env_remove("BULWARK_KEY").env_remove("BULWARK_CONFIG");
+    command.args(arguments);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BULWARK_")) {
+        command.env_remove(name);
+    }
     command
 }
 

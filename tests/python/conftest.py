@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import grpc
 import pytest
@@ -41,16 +40,18 @@ class Server:
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--set", f"data_dir={folder}/data", "--set", f"listen={self.address}",
              "--set", "metrics_listen=", "--set", "reflection_open=true"],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True,
+            # What begins like a setting is one for the server, and a misspelt one ends it.
+            env={k: v for k, v in os.environ.items() if not k.startswith("BULWARK_")},
         )
         self.key = None
-        for line in self.process.stderr:
+        for line in self.process.stdout:
             if line.startswith("bulwark_"):
                 self.key = line.strip()
             if "serving" in line:
                 break
         assert self.key, "the first key is printed once"
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
         self.channel = grpc.insecure_channel(self.address)
         grpc.channel_ready_future(self.channel).result(timeout=30)
 
