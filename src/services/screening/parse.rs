@@ -87,9 +87,11 @@ pub enum Uploaded<T> {
     Finish,
 }
 
-fn chunk<T>(sent: v1::MediaChunk) -> Uploaded<T> {
+fn chunk<T>(sent: v1::MediaChunk) -> Result<Uploaded<T>, Refusal> {
+    let mut fields = Fields::default();
+    fields.piece("chunk", sent.number, &sent.data);
     let step = Step::Chunk { number: sent.number, bytes: sent.data.len() as u64 };
-    Uploaded::Chunk(step, sent.data)
+    fields.done(Some(Uploaded::Chunk(step, sent.data)))
 }
 
 fn no_step<T>() -> Result<T, Refusal> {
@@ -104,7 +106,7 @@ pub fn upload(sent: v1::ScreenUploadRequest) -> Result<Uploaded<Opening>, Refusa
     use v1::screen_upload_request::Step as Wire;
     match sent.step {
         None => no_step(),
-        Some(Wire::Chunk(sent)) => Ok(chunk(sent)),
+        Some(Wire::Chunk(sent)) => chunk(sent),
         Some(Wire::Finish(v1::MediaFinish {})) => Ok(Uploaded::Finish),
         Some(Wire::Open(sent)) => {
             let mut fields = Fields::default();
@@ -134,7 +136,7 @@ pub fn hash(sent: v1::HashMediaRequest) -> Result<Uploaded<()>, Refusal> {
     use v1::hash_media_request::Step as Wire;
     match sent.step {
         None => no_step(),
-        Some(Wire::Chunk(sent)) => Ok(chunk(sent)),
+        Some(Wire::Chunk(sent)) => chunk(sent),
         Some(Wire::Finish(v1::MediaFinish {})) => Ok(Uploaded::Finish),
         Some(Wire::Open(sent)) => {
             let mut fields = Fields::default();
@@ -272,6 +274,9 @@ pub fn batch(sent: v1::ScreenSignalsBatchRequest) -> Result<Batched, Refusal> {
         }
         Some(Wire::Batch(sent)) => {
             let mut fields = Fields::default();
+            if sent.number == 0 {
+                fields.fault("batch.number", "must be set");
+            }
             fields.count("batch.items", sent.items.len(), 1, BATCH_MAX);
             let signals = sent.items.iter().map(|item| item.signals.len()).sum::<usize>();
             if signals > BATCH_MAX {
