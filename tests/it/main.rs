@@ -17,6 +17,8 @@ mod screening;
 mod banks;
 mod admin;
 mod refusals;
+mod streams;
+mod apart;
 mod hostile;
 mod kill;
 mod commands;
