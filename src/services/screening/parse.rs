@@ -14,7 +14,9 @@ use crate::services::words::request::{Keyed, digest, keyed};
 use crate::services::words::signal::{Sent, read_list};
 use crate::services::words::{context, moment, request};
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most bytes of an item in one message.
 pub const MEDIA_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -170,16 +172,20 @@ fn media_kind(number: i32) -> MediaKind {
     }
 }
 
+/// Signals of one place in a video are of one frame. Of those without a place nothing tells that any two are, so that
+/// each is taken for a frame of its own: what overrules one must not hide another.
 fn probes(sent: Vec<Sent>) -> Vec<Probe> {
     let part: Arc<str> = Arc::from("");
-    sent.into_iter()
-        .map(|sent| Probe {
+    let mut frames: HashMap<Duration, u32> = HashMap::new();
+    (0..)
+        .zip(sent)
+        .map(|(own, sent)| Probe {
+            frame: sent.offset.map_or(own, |offset| *frames.entry(offset).or_insert(own)),
             signal: sent.signal,
             quality: sent.quality,
             form: sent.form,
             dihedral: sent.dihedral,
             part: Arc::clone(&part),
-            frame: 0,
         })
         .collect()
 }
