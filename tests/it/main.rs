@@ -19,6 +19,8 @@ mod admin;
 mod refusals;
 mod streams;
 mod apart;
+mod policies;
+mod repeats;
 mod hostile;
 mod kill;
 mod commands;
