@@ -200,7 +200,10 @@ fn calls(c: &mut Criterion) {
     let house = runtime.block_on(open(folder.path().join("data")));
     let key = runtime.block_on(staff(&house));
     runtime.block_on(prepare(&house, &key));
-    let lanes: Vec<Keyed> = (0..LANES).map(|_| call(&house.url, &key)).collect();
+    let lanes: Vec<Keyed> = {
+        let _inside = runtime.enter();
+        (0..LANES).map(|_| call(&house.url, &key)).collect()
+    };
     let sizes = std::env::var("BULWARK_BENCH_ENTRIES").unwrap_or_else(|_| "10000".into());
 
     let mut group = c.benchmark_group("calls");
