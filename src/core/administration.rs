@@ -40,16 +40,18 @@ pub fn is_operator(caller: &Caller) -> bool {
     caller.scope.tenant.as_str() == OPERATOR
 }
 
-/// Whether the caller may make or revoke tenants.
+/// Whether the caller may make or revoke tenants. A tenant's real use ends with it, so no trial credential may.
 ///
 /// # Errors
-/// [`Refused::NotAllowed`] for callers that do not belong to the operator.
+/// [`Refused::NotAllowed`] for callers that do not belong to the operator, and for its trial credentials.
 pub fn operator_only(caller: &Caller) -> Result<(), Refused> {
-    if is_operator(caller) {
-        Ok(())
-    } else {
-        Err(Refused::NotAllowed("only the operator makes and revokes tenants"))
+    if !is_operator(caller) {
+        return Err(Refused::NotAllowed("only the operator makes and revokes tenants"));
     }
+    if caller.scope.environment == Environment::Test {
+        return Err(Refused::NotAllowed("a TEST credential makes and revokes no tenants"));
+    }
+    Ok(())
 }
 
 /// Makes a tenant, with the usual surfaces of both environments.

@@ -10,7 +10,7 @@ use tonic_prost::ProstCodec;
 use v1::{Environment, Role};
 
 /// Makes a unary call by its path, with whatever message.
-async fn call<M>(caller: &Caller, path: &'static str, message: M) -> Result<(), Status>
+pub async fn call<M>(caller: &Caller, path: &'static str, message: M) -> Result<(), Status>
 where
     M: Message + Default + 'static,
 {

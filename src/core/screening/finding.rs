@@ -38,7 +38,7 @@ pub fn is_within_ratio(bank: &BankId, seed: &[u8], ratio_millionths: u32) -> boo
     draw < u64::from(ratio_millionths)
 }
 
-/// One entry seen in one frame of one part.
+/// One entry seen in one part.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Sight {
     part: Arc<str>,
@@ -104,7 +104,8 @@ fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
 /// Looks for every probe in every bank. `seed` is what the ratio is drawn from: the item's name, or its digest.
 #[must_use]
 pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
-    let mut seen: BTreeMap<Sight, Seen> = BTreeMap::new();
+    // Frame by frame, since what overrules a match in one frame says nothing of another.
+    let mut seen: BTreeMap<(Sight, u32), Seen> = BTreeMap::new();
     let mut overruling: Vec<Overruling> = Vec::new();
     for probe in probes {
         for hit in matcher.search(Query { signal: &probe.signal, quality: probe.quality }) {
@@ -127,6 +128,7 @@ pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
                         entry: hit.entry.clone(),
                         kind: probe.signal.kind(),
                     };
+                    let sight = (sight, probe.frame);
                     let better = seen.get(&sight).is_none_or(|b| hit.distance < b.found.distance);
                     if better {
                         seen.insert(
@@ -147,13 +149,21 @@ pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
     sort_out(seen, &overruling)
 }
 
-fn sort_out(mut seen: BTreeMap<Sight, Seen>, overruling: &[Overruling]) -> Found {
-    confirm_by_two_algorithms(&mut seen);
-    let mut found = Found::default();
-    for (sight, mut one) in seen {
+fn sort_out(framed: BTreeMap<(Sight, u32), Seen>, overruling: &[Overruling]) -> Found {
+    let mut seen: BTreeMap<Sight, Seen> = BTreeMap::new();
+    for ((sight, _), mut one) in framed {
         let by = overruling.iter().find(|negative| negative.covers(&sight.part, &one));
         one.found.suppressed_by =
             by.map(|negative| (negative.bank.clone(), negative.entry.clone()));
+        // Of all frames, one that nothing overrules stands before the nearest that something does.
+        let rank = |one: &Seen| (one.found.suppressed_by.is_some(), one.found.distance);
+        if seen.get(&sight).is_none_or(|best| rank(&one) < rank(best)) {
+            seen.insert(sight, one);
+        }
+    }
+    confirm_by_two_algorithms(&mut seen);
+    let mut found = Found::default();
+    for one in seen.into_values() {
         let counts = one.is_counted && one.found.suppressed_by.is_none();
         let list = if counts { &mut found.counted } else { &mut found.shadow };
         list.push(Finding::Match(one.found));

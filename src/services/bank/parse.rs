@@ -576,7 +576,11 @@ pub fn import(sent: v1::ImportEntriesRequest, now: Time) -> Result<Imported, Ref
     use v1::import_entries_request::Step as Wire;
     match sent.step {
         None => Err(Refusal::fields(vec![("step".to_owned(), "must be set".to_owned())])),
-        Some(Wire::Chunk(chunk)) => Ok(Imported::Chunk(chunk.number, chunk.data)),
+        Some(Wire::Chunk(chunk)) => {
+            let mut fields = Fields::default();
+            fields.piece("chunk", chunk.number, &chunk.data);
+            fields.done(Some(Imported::Chunk(chunk.number, chunk.data)))
+        }
         Some(Wire::Open(open)) => {
             import_opening(open, now).map(|opening| Imported::Open(Box::new(opening)))
         }

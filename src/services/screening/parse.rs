@@ -14,7 +14,9 @@ use crate::services::words::request::{Keyed, digest, keyed};
 use crate::services::words::signal::{Sent, read_list};
 use crate::services::words::{context, moment, request};
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most bytes of an item in one message.
 pub const MEDIA_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -87,9 +89,11 @@ pub enum Uploaded<T> {
     Finish,
 }
 
-fn chunk<T>(sent: v1::MediaChunk) -> Uploaded<T> {
+fn chunk<T>(sent: v1::MediaChunk) -> Result<Uploaded<T>, Refusal> {
+    let mut fields = Fields::default();
+    fields.piece("chunk", sent.number, &sent.data);
     let step = Step::Chunk { number: sent.number, bytes: sent.data.len() as u64 };
-    Uploaded::Chunk(step, sent.data)
+    fields.done(Some(Uploaded::Chunk(step, sent.data)))
 }
 
 fn no_step<T>() -> Result<T, Refusal> {
@@ -104,7 +108,7 @@ pub fn upload(sent: v1::ScreenUploadRequest) -> Result<Uploaded<Opening>, Refusa
     use v1::screen_upload_request::Step as Wire;
     match sent.step {
         None => no_step(),
-        Some(Wire::Chunk(sent)) => Ok(chunk(sent)),
+        Some(Wire::Chunk(sent)) => chunk(sent),
         Some(Wire::Finish(v1::MediaFinish {})) => Ok(Uploaded::Finish),
         Some(Wire::Open(sent)) => {
             let mut fields = Fields::default();
@@ -134,7 +138,7 @@ pub fn hash(sent: v1::HashMediaRequest) -> Result<Uploaded<()>, Refusal> {
     use v1::hash_media_request::Step as Wire;
     match sent.step {
         None => no_step(),
-        Some(Wire::Chunk(sent)) => Ok(chunk(sent)),
+        Some(Wire::Chunk(sent)) => chunk(sent),
         Some(Wire::Finish(v1::MediaFinish {})) => Ok(Uploaded::Finish),
         Some(Wire::Open(sent)) => {
             let mut fields = Fields::default();
@@ -168,16 +172,20 @@ fn media_kind(number: i32) -> MediaKind {
     }
 }
 
+/// Signals of one place in a video are of one frame. Of those without a place nothing tells that any two are, so that
+/// each is taken for a frame of its own: what overrules one must not hide another.
 fn probes(sent: Vec<Sent>) -> Vec<Probe> {
     let part: Arc<str> = Arc::from("");
-    sent.into_iter()
-        .map(|sent| Probe {
+    let mut frames: HashMap<Duration, u32> = HashMap::new();
+    (0..)
+        .zip(sent)
+        .map(|(own, sent)| Probe {
+            frame: sent.offset.map_or(own, |offset| *frames.entry(offset).or_insert(own)),
             signal: sent.signal,
             quality: sent.quality,
             form: sent.form,
             dihedral: sent.dihedral,
             part: Arc::clone(&part),
-            frame: 0,
         })
         .collect()
 }
@@ -272,6 +280,9 @@ pub fn batch(sent: v1::ScreenSignalsBatchRequest) -> Result<Batched, Refusal> {
         }
         Some(Wire::Batch(sent)) => {
             let mut fields = Fields::default();
+            if sent.number == 0 {
+                fields.fault("batch.number", "must be set");
+            }
             fields.count("batch.items", sent.items.len(), 1, BATCH_MAX);
             let signals = sent.items.iter().map(|item| item.signals.len()).sum::<usize>();
             if signals > BATCH_MAX {

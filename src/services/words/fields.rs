@@ -94,6 +94,16 @@ impl Fields {
         }
     }
 
+    /// Checks that a numbered piece of a stream says its number and carries something.
+    pub fn piece(&mut self, path: &str, number: u64, data: &[u8]) {
+        if number == 0 {
+            self.fault(within(path, "number"), MUST_BE_SET);
+        }
+        if data.is_empty() {
+            self.fault(within(path, "data"), MUST_BE_SET);
+        }
+    }
+
     /// Whether no field was bad so far.
     #[must_use]
     pub fn is_clean(&self) -> bool {

@@ -4,6 +4,7 @@ use crate::core::signal::{CustomType, Signal, SignalType};
 use crate::core::verdict::{Dihedral, Form};
 use crate::proto::v1;
 use crate::services::words::fields::{Fields, within};
+use std::time::Duration;
 
 /// A signal as a caller sent it.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Sent {
     pub form: Form,
     /// How the hash was turned.
     pub dihedral: Dihedral,
+    /// Place in a video, where the caller said it.
+    pub offset: Option<Duration>,
 }
 
 const NOT_COMPARED: &str = "must be a type that is compared: MD5, SHA1, SHA256, PDQ, VPDQ_FRAME, \
@@ -147,6 +150,7 @@ pub fn read(fields: &mut Fields, path: &str, sent: &v1::Signal) -> Option<Sent> 
         quality: sent.quality,
         form: read_form(sent.form),
         dihedral: read_dihedral(sent.dihedral),
+        offset: sent.offset.and_then(|offset| Duration::try_from(offset).ok()),
     })
 }
 

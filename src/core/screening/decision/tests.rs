@@ -299,6 +299,21 @@ fn a_harmless_frame_does_not_hide_another_frame() {
 }
 
 #[test]
+fn a_harmless_frame_nearer_to_an_entry_does_not_hide_another_frame() {
+    let listed = entry("e", vec![Signal::Pdq(bits(20))], EntryState::Active);
+    let harmless = entry("n", vec![Signal::Pdq(bits(0))], EntryState::Active);
+    let negative = Bank { role: BankRole::Negative, ..bank("good") };
+    let holding = holding(&[(bank("a"), vec![listed]), (negative, vec![harmless])]);
+    // Frame 0 is 20 from the listed picture and overruled; frame 1 is 25 from it, and 45 from the harmless one.
+    let second = Picture { frame: 1, ..picture(45, 100) };
+    let question = image(vec![picture(0, 100), second], CheckState::Checked);
+    let verdict = answer(&holding, &surface(), &question);
+    assert_eq!(verdict.disposition, Disposition::Hold);
+    let [Finding::Match(counted)] = &verdict.findings[..] else { panic!("one match") };
+    assert_eq!((counted.distance, &counted.suppressed_by), (25, &None));
+}
+
+#[test]
 fn shadow_and_trial_are_shown_and_change_nothing() {
     let shadow = Bank { mode: BankMode::Shadow, ..bank("s") };
     let listed = |state| entry("e", vec![Signal::Md5([1; 16])], state);
