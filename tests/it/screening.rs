@@ -47,7 +47,9 @@ async fn a_listed_picture_is_found_in_every_dress_and_an_unlisted_one_is_allowed
 
     let base = picture(1);
     let boxed = bulwark::cli::draw::letterboxed(&base);
-    let small = image::imageops::resize(&base, 200, 150, image::imageops::FilterType::Triangle);
+    let (width, height) = (base.width() * 5 / 8, base.height() * 5 / 8);
+    let small =
+        image::imageops::resize(&base, width, height, image::imageops::FilterType::Triangle);
     let as_gif = screened(&screener, "as GIF", encoded(&base, ImageFormat::Gif)).await;
     assert!(first_match(&as_gif).distance <= 31);
     for (dress, changed) in [
