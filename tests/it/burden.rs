@@ -45,12 +45,13 @@ fn one_colour_png(side: usize) -> Vec<u8> {
 
 fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed;
-    (0..len)
+    let block: Vec<u8> = (0..1 << 16)
         .map(|_| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 56) as u8
         })
-        .collect()
+        .collect();
+    block.into_iter().cycle().take(len).collect()
 }
 
 fn caller(server: &Server, key: &str) -> Caller {

@@ -80,7 +80,15 @@ async fn an_item_that_takes_too_long_is_given_up_and_its_worker_replaced() {
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!(examiner.status().restarts, 1);
     let small = drawn::jpeg(&DynamicImage::from(drawn::picture(32, 32, 1)), 80);
-    assert_eq!(whole(&examiner, &small).await.image, CheckState::Checked);
+    // On a busy machine even a small item may take longer than this short time.
+    let mut last = CheckState::Deadline;
+    for _ in 0..50 {
+        last = whole(&examiner, &small).await.image;
+        if last != CheckState::Deadline {
+            break;
+        }
+    }
+    assert_eq!(last, CheckState::Checked);
 }
 
 #[tokio::test]
