@@ -266,6 +266,12 @@ async fn hashes_of_an_item_can_be_screened_and_banked_as_they_are() {
     let text = hex::encode(hashed.hashes[0].to_bytes());
     assert_eq!(canonical.value, Some(v1::signal::Value::Text(text)));
     assert_eq!(canonical.quality, Some(hashed.quality));
+    for (place, signal) in parts[0].pictures[0].signals.iter().enumerate() {
+        let text = hex::encode(hashed.hashes[place].to_bytes());
+        assert_eq!(signal.value, Some(v1::signal::Value::Text(text)), "symmetry {place}");
+        assert_eq!(signal.dihedral, place as i32 + 1, "in the order of Dihedral");
+    }
+    assert_eq!(parts[0].pictures[0].signals.len(), 8);
 
     curator.banks().create_bank(bank("known")).await.expect("made");
     curator.banks().add_entry(entry("known", vec![canonical.clone()])).await.expect("added");
