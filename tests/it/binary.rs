@@ -41,6 +41,11 @@ pub fn text(output: &Output) -> (i32, String) {
 impl Server {
     /// Starts `bulwark serve` over a directory and waits until it accepts calls.
     pub fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with more settings, each as `name=value`.
+    pub fn start_with(folder: &Path, more: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let sets = [
             format!("data_dir={}", folder.display()),
@@ -49,7 +54,7 @@ impl Server {
             "media.workers=1".to_owned(),
         ];
         let mut command = bulwark(&["serve"]);
-        for set in &sets {
+        for set in sets.iter().map(String::as_str).chain(more.iter().copied()) {
             command.arg("--set").arg(set);
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -78,6 +83,15 @@ impl Server {
             }
         }
         Self { child, url: format!("http://127.0.0.1:{port}"), first_key }
+    }
+
+    /// A figure of its memory in KiB, by its name in `/proc/PID/status`.
+    pub fn memory_kib(&self, name: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let digits = line.expect("a figure").trim().trim_end_matches(" kB");
+        digits.parse().expect("a number")
     }
 
     /// Ends it at once, as a power cut would end the process.

@@ -76,7 +76,7 @@ fn keys_banks_and_files_are_handled_from_the_command_line() {
     let (code, said) = call(&curator, &import);
     assert!(code == 4 && said.contains('3'), "line 3 is named: {said}");
     let (code, said) = call(&curator, &["bank", "show", "known"]);
-    assert!(code == 0 && said.contains("md5") || said.contains("MD5"), "{said}");
+    assert!(code == 0 && said.to_lowercase().contains("md5"), "{said}");
     assert!(call(&curator, &["bank", "list"]).1.contains("known"));
 
     let (code, said) = call(&screener, &["screen", path]);
@@ -88,5 +88,24 @@ fn keys_banks_and_files_are_handled_from_the_command_line() {
     assert_eq!(call(&screener, &["screen", path]).0, 3, "what cannot be examined is held");
     let (code, said) = call(&screener, &["bank", "list"]);
     assert!(code == 1 && said.contains("ROLE_MISSING"), "{said}");
+
+    // What cannot even be sent is told apart from what was examined and held.
+    std::fs::remove_file(pictures.join("two.txt")).unwrap();
+    std::fs::write(pictures.join("empty.png"), "").unwrap();
+    let (code, said) = call(&screener, &["screen", path]);
+    assert!(code != 0 && said.contains("empty.png"), "{said}");
+    let (code, said) = call(&screener, &["screen", "/nonexistent/folder"]);
+    assert!(code != 0 && code != 3, "nothing was screened: {code} {said}");
+
+    let id = screener.trim_start_matches("bulwark_").split('.').next().expect("a name");
+    let (code, said) = call(&admin, &["key", "revoke", id]);
+    assert!(code == 0 && said.contains("is revoked"), "{said}");
+    let (code, said) = call(&screener, &["screen", path]);
+    assert!(code == 4 && said.contains("CREDENTIAL_INVALID"), "nothing was examined: {said}");
+    let (code, said) = call("", &["bank", "list"]);
+    assert!(code != 0 && !said.is_empty(), "{said}");
+    for secret in [&admin, &screener, &curator] {
+        assert!(!said.contains(secret.as_str()), "a key was printed");
+    }
     assert_eq!(server.stop(), 0);
 }

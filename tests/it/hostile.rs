@@ -6,7 +6,8 @@ use image::ImageFormat;
 use std::io::Write as _;
 use v1::{CheckState, Disposition};
 
-fn checked_crc(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+/// A chunk of a PNG with its checksum.
+pub fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = 0xffff_ffff_u32;
     for byte in kind.iter().chain(data) {
         crc ^= u32::from(*byte);
@@ -23,9 +24,9 @@ fn png_of_size(side: u32) -> Vec<u8> {
     let header = [&side.to_be_bytes()[..], &side.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
     [
         b"\x89PNG\r\n\x1a\n".to_vec(),
-        checked_crc(b"IHDR", &header),
-        checked_crc(b"IDAT", &[0x78, 0x9c, 0x63, 0, 0, 0, 1, 0, 1]),
-        checked_crc(b"IEND", &[]),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &[0x78, 0x9c, 0x63, 0, 0, 0, 1, 0, 1]),
+        chunk(b"IEND", &[]),
     ]
     .concat()
 }
@@ -51,13 +52,22 @@ fn hostile() -> Vec<(String, Vec<u8>)> {
             })
             .collect()
     };
-    for len in [1, 2, 3, 10, 100, 4095, 4096, 4097] {
+    let long = std::env::var_os("BULWARK_LONG").is_some();
+    let lengths = (1..=4097).filter(|len| long || len % 409 == 7);
+    for len in lengths.chain([1, 2, 3, 4095, 4096, 4097]) {
         files.push((format!("noise of {len}"), noise(len)));
         files.push((format!("zeros of {len}"), vec![0; len]));
     }
     let small = image::imageops::thumbnail(&picture(1), 24, 18);
-    let every = if std::env::var_os("BULWARK_LONG").is_some() { 1 } else { 13 };
-    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::WebP] {
+    let every = if long { 1 } else { 13 };
+    for format in [
+        ImageFormat::Jpeg,
+        ImageFormat::Png,
+        ImageFormat::Gif,
+        ImageFormat::WebP,
+        ImageFormat::Bmp,
+        ImageFormat::Tiff,
+    ] {
         let whole = encoded(&small, format);
         for len in (1..whole.len() - 1).step_by(every) {
             files.push((format!("{format:?} cut at {len}"), whole[..len].to_vec()));

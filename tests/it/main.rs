@@ -22,5 +22,6 @@ mod apart;
 mod policies;
 mod repeats;
 mod hostile;
+mod burden;
 mod kill;
 mod commands;

@@ -113,12 +113,15 @@ impl Hired {
         let processor_seconds = item_seconds.saturating_mul(settings.recycle_after.into());
         let setup = Setup::new(&settings.limits, settings.jail, processor_seconds);
         let greeting = timeout(HIRE_TIME_MAX, async {
-            socket.write_all(&framed(&setup)).await?;
-            receive::<Hello>(&mut socket, HELLO_BYTES_MAX).await
+            // A worker that ended without listening may still have said why.
+            let listens = socket.write_all(&framed(&setup)).await;
+            Ok((receive::<Hello>(&mut socket, HELLO_BYTES_MAX).await?, listens))
         });
-        let hello = greeting.await.map_err(|_| NotHired::Silent)?.map_err(|_| NotHired::Silent)?;
+        let greeted: io::Result<_> = greeting.await.map_err(|_| NotHired::Silent)?;
+        let (hello, listens) = greeted.map_err(|_| NotHired::Silent)?;
         let entered = hello.read().map_err(|_| NotHired::Silent)?;
         let walls = entered.map_err(NotHired::Jail)?;
+        listens.map_err(|_| NotHired::Silent)?;
         Ok(Self { socket, child, walls, items_left: settings.recycle_after, _alive: alive })
     }
 
