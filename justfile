@@ -26,3 +26,7 @@ advisories:
 # The contract that later changes are compared with; made anew with a release, and only then.
 golden:
     buf build --exclude-source-info --output tests/golden/contract.binpb
+
+# The long sizes: 200 kills, every byte of files, every flip. Takes about half an hour.
+long:
+    BULWARK_LONG=1 cargo test --all-features --lib --test it
