@@ -107,3 +107,11 @@ impl Server {
         self.child.wait().expect("ended").code().expect("by itself")
     }
 }
+
+impl Drop for Server {
+    /// A test that fails leaves no server behind.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
