@@ -8,7 +8,7 @@ use crate::core::hamming::{Index, Near};
 use crate::core::id::{BankId, EntryId};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::time::Time;
-use crate::core::verdict::{Check, Disposition, Provenance};
+use crate::core::verdict::{Disposition, Provenance};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -34,6 +34,13 @@ struct Shelf {
     number: u64,
     entries: HashMap<Arc<EntryId>, Vec<Slot>>,
     counts: BTreeMap<SignalType, u64>,
+    /// Those of `counts` whose matches count.
+    counting: BTreeMap<SignalType, u64>,
+}
+
+/// Whether matches of an entry decide anything.
+const fn counts(effect: Effect) -> bool {
+    matches!(effect, Effect::HoldAtMost | Effect::Full)
 }
 
 /// What is known of a bank at the moment.
@@ -104,6 +111,7 @@ impl Matcher {
                     number,
                     entries: HashMap::new(),
                     counts: BTreeMap::new(),
+                    counting: BTreeMap::new(),
                 };
                 self.shelves.insert(bank.id.clone(), shelf);
             }
@@ -156,6 +164,9 @@ impl Matcher {
         if let Some(shelf) = self.shelves.get_mut(bank) {
             for banked in &entry.signals {
                 *shelf.counts.entry(banked.signal.kind()).or_default() += 1;
+                if counts(effect) {
+                    *shelf.counting.entry(banked.signal.kind()).or_default() += 1;
+                }
             }
             shelf.entries.insert(name, slots);
         }
@@ -168,11 +179,11 @@ impl Matcher {
         for slot in slots {
             if let Some(held) = self.clear(slot)
                 && let Some(shelf) = self.shelves.get_mut(bank)
-                && let Some(count) = shelf.counts.get_mut(&held.signal.kind())
             {
-                *count -= 1;
-                if *count == 0 {
-                    shelf.counts.remove(&held.signal.kind());
+                let kind = held.signal.kind();
+                one_less(&mut shelf.counts, &kind);
+                if counts(held.effect) {
+                    one_less(&mut shelf.counting, &kind);
                 }
             }
         }
@@ -298,16 +309,28 @@ impl Matcher {
         self.shelves.get(id).map(Shelf::status)
     }
 
-    /// The banks whose findings make a check count as carried out: positive, enabled, enforced, not empty, and
-    /// made for a type of that check.
-    pub fn sources(&self, check: Check) -> impl Iterator<Item = BankStatus<'_>> {
-        self.banks().filter(move |status| {
-            status.bank.role == BankRole::Positive
-                && status.bank.enabled
-                && status.bank.mode == BankMode::Enforce
-                && status.entries > 0
-                && status.bank.rules.iter().any(|rule| Check::of(&rule.kind) == check)
+    /// The banks whose findings make comparing a signal of this type count as carried out: positive, enabled, enforced
+    /// for at least some items, with a rule for the type and signals of it that count.
+    pub fn sources<'a>(&'a self, kind: &'a SignalType) -> impl Iterator<Item = &'a Bank> {
+        self.shelves.values().filter_map(move |shelf| {
+            let bank = &shelf.bank;
+            (bank.role == BankRole::Positive
+                && bank.enabled
+                && bank.mode == BankMode::Enforce
+                && bank.ratio_millionths > 0
+                && bank.rule(kind).is_some()
+                && shelf.counting.get(kind).is_some_and(|count| *count > 0))
+            .then_some(bank)
         })
+    }
+}
+
+fn one_less(counts: &mut BTreeMap<SignalType, u64>, kind: &SignalType) {
+    if let Some(count) = counts.get_mut(kind) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(kind);
+        }
     }
 }
 

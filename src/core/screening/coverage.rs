@@ -3,14 +3,16 @@
 use crate::core::matcher::Matcher;
 use crate::core::policy::{Context, Surface, Visibility};
 use crate::core::screening::question::{Probe, Question};
+use crate::core::signal::SignalType;
 use crate::core::time::Time;
-use crate::core::verdict::{Check, CheckState, Covered, Form};
-use std::collections::BTreeMap;
+use crate::core::verdict::{Check, CheckState, Covered};
+use std::collections::{BTreeMap, BTreeSet};
 
 const NOT_GIVEN: &str = "nothing to check was given";
+const NOT_SCORED: &str = "a category that the surface acts on was not scored";
 const NO_BANK: &str = "no enforced bank holds entries for this check";
 const BANK_TOO_OLD: &str = "a bank has not changed for longer than it allows";
-const NO_FRAME_GOOD_ENOUGH: &str = "too little structure for a meaningful hash";
+const TOO_LITTLE_STRUCTURE: &str = "a frame has too little structure for a meaningful hash";
 
 /// Whether a call on this surface must name a legal basis and did not.
 #[must_use]
@@ -23,9 +25,7 @@ pub fn lacks_legal_basis(surface: &Surface, context: &Context) -> bool {
 /// The coverage of a question, given the banks there are at `now`: a row at least for every check that is required.
 #[must_use]
 pub fn cover(matcher: &Matcher, surface: &Surface, question: &Question, now: Time) -> Vec<Covered> {
-    let sources: BTreeMap<Check, (CheckState, &str)> =
-        Check::ALL.into_iter().map(|check| (check, source_state(matcher, check, now))).collect();
-    let qualities = best_qualities(&question.probes);
+    let given = given(&question.probes);
     let lacking = surface
         .required
         .iter()
@@ -41,12 +41,13 @@ pub fn cover(matcher: &Matcher, surface: &Surface, question: &Question, now: Tim
         .iter()
         .map(|part| {
             let mut part = part.clone();
-            if part.state == CheckState::Checked && part.check != Check::ExternalScore {
-                let (state, reason) = match sources[&part.check] {
-                    (CheckState::Checked, _) => {
-                        quality_state(matcher, part.check, qualities.get(&*part.part).copied())
-                    }
-                    lacking => lacking,
+            if part.state == CheckState::Checked {
+                let (state, reason) = match part.check {
+                    Check::ExternalScore => score_state(surface, question),
+                    check => match given.get(&(&*part.part, check)) {
+                        None => (CheckState::SourceUnavailable, NOT_GIVEN),
+                        Some(given) => given.state(matcher, now),
+                    },
                 };
                 if state != CheckState::Checked {
                     part.state = state;
@@ -58,6 +59,68 @@ pub fn cover(matcher: &Matcher, surface: &Surface, question: &Question, now: Tim
         .collect();
     coverage.extend(lacking);
     coverage
+}
+
+/// What was given of one part for one check.
+#[derive(Default)]
+struct Given {
+    kinds: BTreeSet<SignalType>,
+    /// The best known quality among the forms of each frame. An unknown quality counts as good: the value is matched,
+    /// which is the stricter choice.
+    qualities: BTreeMap<u32, u32>,
+}
+
+fn given(probes: &[Probe]) -> BTreeMap<(&str, Check), Given> {
+    let mut given: BTreeMap<(&str, Check), Given> = BTreeMap::new();
+    for probe in probes {
+        let kind = probe.signal.kind();
+        let one = given.entry((&*probe.part, Check::of(&kind))).or_default();
+        if kind.is_perceptual() {
+            let quality = probe.quality.unwrap_or(100);
+            let best = one.qualities.entry(probe.frame).or_insert(quality);
+            *best = quality.max(*best);
+        }
+        if !one.kinds.contains(&kind) {
+            one.kinds.insert(kind);
+        }
+    }
+    given
+}
+
+impl Given {
+    /// Whether some bank holds what can be compared with, is fresh, and takes the quality of every frame.
+    fn state(&self, matcher: &Matcher, now: Time) -> (CheckState, &'static str) {
+        let mut is_listed = false;
+        let mut quality_min = 0;
+        for kind in &self.kinds {
+            for bank in matcher.sources(kind) {
+                if bank.freshness_max.is_some_and(|limit| now.since(bank.changed) > limit) {
+                    return (CheckState::IndexStale, BANK_TOO_OLD);
+                }
+                is_listed = true;
+                let rule = bank.rule(kind).map_or(0, |rule| rule.quality_min);
+                quality_min = quality_min.max(rule);
+            }
+        }
+        if !is_listed {
+            (CheckState::SourceUnavailable, NO_BANK)
+        } else if self.qualities.values().any(|best| *best < quality_min) {
+            (CheckState::QualityTooLow, TOO_LITTLE_STRUCTURE)
+        } else {
+            (CheckState::Checked, "")
+        }
+    }
+}
+
+/// Whether everything that the surface acts on was scored.
+fn score_state(surface: &Surface, question: &Question) -> (CheckState, &'static str) {
+    let is_scored =
+        |category: &String| question.scores.iter().any(|score| score.category == *category);
+    if surface.score_thresholds.iter().all(|threshold| is_scored(&threshold.category)) {
+        (CheckState::Checked, "")
+    } else {
+        (CheckState::SourceUnavailable, NOT_SCORED)
+    }
 }
 
 /// What every check becomes where the law's basis is missing: nothing was looked at.
@@ -72,46 +135,6 @@ pub fn without_legal_basis() -> Vec<Covered> {
             part: String::new(),
         })
         .collect()
-}
-
-fn source_state(matcher: &Matcher, check: Check, now: Time) -> (CheckState, &'static str) {
-    let mut sources = matcher.sources(check).peekable();
-    if sources.peek().is_none() {
-        return (CheckState::SourceUnavailable, NO_BANK);
-    }
-    let is_stale = sources.any(|source| {
-        source.bank.freshness_max.is_some_and(|limit| now.since(source.bank.changed) > limit)
-    });
-    if is_stale { (CheckState::IndexStale, BANK_TOO_OLD) } else { (CheckState::Checked, "") }
-}
-
-/// The best known quality among the unchanged frames of each part. An unknown quality counts as good: the value is
-/// matched, which is the stricter choice.
-fn best_qualities(probes: &[Probe]) -> BTreeMap<&str, u32> {
-    let mut best = BTreeMap::new();
-    for probe in probes.iter().filter(|probe| probe.signal.kind().is_perceptual()) {
-        if probe.form == Form::Canonical {
-            let quality = probe.quality.unwrap_or(100);
-            let known = best.entry(&*probe.part).or_insert(quality);
-            *known = quality.max(*known);
-        }
-    }
-    best
-}
-
-fn quality_state(matcher: &Matcher, check: Check, best: Option<u32>) -> (CheckState, &'static str) {
-    let needed = matcher
-        .sources(check)
-        .flat_map(|source| source.bank.rules.iter())
-        .filter(|rule| Check::of(&rule.kind) == check)
-        .map(|rule| rule.quality_min)
-        .max();
-    match (best, needed) {
-        (Some(best), Some(needed)) if check != Check::ExactMatch && best < needed => {
-            (CheckState::QualityTooLow, NO_FRAME_GOOD_ENOUGH)
-        }
-        _ => (CheckState::Checked, ""),
-    }
 }
 
 /// The first state that keeps a required check from counting as carried out; `CHECKED` where there is none.

@@ -5,10 +5,10 @@ use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::{Hit, Matcher, Query};
 use crate::core::policy::Surface;
 use crate::core::screening::question::{GivenScore, Probe};
-use crate::core::signal::SignalType;
+use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::{Assurance, Disposition, Finding, Match, Score};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most findings of either kind in one verdict; the strictest and nearest are kept.
@@ -49,7 +49,8 @@ struct Sight {
 
 struct Seen {
     found: Match,
-    frame: u32,
+    /// Which probe saw it.
+    probe: usize,
     effect: Effect,
     is_counted: bool,
     is_vetted: bool,
@@ -60,16 +61,29 @@ struct Overruling {
     bank: BankId,
     entry: EntryId,
     part: Arc<str>,
-    frame: u32,
-    is_digest: bool,
+    /// Which probe saw it.
+    probe: usize,
+    distance: u32,
+    /// The very bytes are known to be harmless: by SHA-256, for which nobody makes two files of one digest.
+    knows_bytes: bool,
 }
 
 impl Overruling {
-    /// The same bytes are known to be harmless, or this very frame is; a look-alike never overrules a digest.
+    /// The bytes of the part are known to be harmless, or this very value is, and it is at least as near.
     fn covers(&self, part: &str, seen: &Seen) -> bool {
         *self.part == *part
-            && (self.is_digest || (self.frame == seen.frame && !seen.found.kind.is_digest()))
+            && (self.knows_bytes
+                || (self.probe == seen.probe && self.distance <= seen.found.distance))
     }
+}
+
+/// Parts for which exactly one SHA-256 was given: a caller who gives two has not said which the bytes have.
+fn parts_of_one_digest(probes: &[Probe]) -> BTreeSet<&str> {
+    let mut digests: BTreeMap<&str, BTreeSet<&Signal>> = BTreeMap::new();
+    for probe in probes.iter().filter(|probe| probe.signal.kind() == SignalType::Sha256) {
+        digests.entry(&probe.part).or_default().insert(&probe.signal);
+    }
+    digests.into_iter().filter(|(_, values)| values.len() == 1).map(|(part, _)| part).collect()
 }
 
 fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
@@ -104,22 +118,27 @@ fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
 /// Looks for every probe in every bank. `seed` is what the ratio is drawn from: the item's name, or its digest.
 #[must_use]
 pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
-    // Frame by frame, since what overrules a match in one frame says nothing of another.
-    let mut seen: BTreeMap<(Sight, u32), Seen> = BTreeMap::new();
+    // Probe by probe, since what overrules a match of one frame or form says nothing of another.
+    let mut seen: BTreeMap<(Sight, usize), Seen> = BTreeMap::new();
     let mut overruling: Vec<Overruling> = Vec::new();
-    for probe in probes {
+    let one_digest = parts_of_one_digest(probes);
+    for (number, probe) in probes.iter().enumerate() {
         for hit in matcher.search(Query { signal: &probe.signal, quality: probe.quality }) {
             let is_counted = hit.bank.mode == BankMode::Enforce
                 && hit.effect != Effect::Shadow
                 && is_within_ratio(&hit.bank.id, seed, hit.bank.ratio_millionths);
             match hit.bank.role {
-                BankRole::Negative if is_counted => overruling.push(Overruling {
-                    bank: hit.bank.id.clone(),
-                    entry: hit.entry.clone(),
-                    part: Arc::clone(&probe.part),
-                    frame: probe.frame,
-                    is_digest: probe.signal.kind().is_digest(),
-                }),
+                BankRole::Negative if is_counted && hit.effect == Effect::Full => {
+                    overruling.push(Overruling {
+                        bank: hit.bank.id.clone(),
+                        entry: hit.entry.clone(),
+                        part: Arc::clone(&probe.part),
+                        probe: number,
+                        distance: hit.distance,
+                        knows_bytes: probe.signal.kind() == SignalType::Sha256
+                            && one_digest.contains(&*probe.part),
+                    });
+                }
                 BankRole::Negative => {}
                 BankRole::Positive => {
                     let sight = Sight {
@@ -128,14 +147,14 @@ pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
                         entry: hit.entry.clone(),
                         kind: probe.signal.kind(),
                     };
-                    let sight = (sight, probe.frame);
+                    let sight = (sight, number);
                     let better = seen.get(&sight).is_none_or(|b| hit.distance < b.found.distance);
                     if better {
                         seen.insert(
                             sight,
                             Seen {
                                 found: match_of(&hit, probe),
-                                frame: probe.frame,
+                                probe: number,
                                 effect: hit.effect,
                                 is_counted,
                                 is_vetted: hit.bank.vetted,
@@ -149,13 +168,13 @@ pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
     sort_out(seen, &overruling)
 }
 
-fn sort_out(framed: BTreeMap<(Sight, u32), Seen>, overruling: &[Overruling]) -> Found {
+fn sort_out(framed: BTreeMap<(Sight, usize), Seen>, overruling: &[Overruling]) -> Found {
     let mut seen: BTreeMap<Sight, Seen> = BTreeMap::new();
     for ((sight, _), mut one) in framed {
         let by = overruling.iter().find(|negative| negative.covers(&sight.part, &one));
         one.found.suppressed_by =
             by.map(|negative| (negative.bank.clone(), negative.entry.clone()));
-        // Of all frames, one that nothing overrules stands before the nearest that something does.
+        // Of all probes, one that nothing overrules stands before the nearest that something does.
         let rank = |one: &Seen| (one.found.suppressed_by.is_some(), one.found.distance);
         if seen.get(&sight).is_none_or(|best| rank(&one) < rank(best)) {
             seen.insert(sight, one);
@@ -175,15 +194,24 @@ fn sort_out(framed: BTreeMap<(Sight, u32), Seen>, overruling: &[Overruling]) -> 
 
 /// Two independent perceptual algorithms that agree on an entry of a vetted bank are as good as its digest.
 fn confirm_by_two_algorithms(seen: &mut BTreeMap<Sight, Seen>) {
-    let mut algorithms: BTreeMap<(Arc<str>, BankId, EntryId), u32> = BTreeMap::new();
+    let mut algorithms: BTreeMap<(Arc<str>, BankId, EntryId), BTreeSet<SignalType>> =
+        BTreeMap::new();
     let key = |s: &Sight| (Arc::clone(&s.part), s.bank.clone(), s.entry.clone());
     for (sight, one) in seen.iter() {
-        if !sight.kind.is_digest() && one.is_counted && one.effect == Effect::Full {
-            *algorithms.entry(key(sight)).or_default() += 1;
+        let counts =
+            one.is_counted && one.effect == Effect::Full && one.found.suppressed_by.is_none();
+        if !sight.kind.is_digest() && counts {
+            // A frame's hash and a picture's are one algorithm under two names.
+            let family = match &sight.kind {
+                SignalType::VpdqFrame => SignalType::Pdq,
+                other => other.clone(),
+            };
+            algorithms.entry(key(sight)).or_default().insert(family);
         }
     }
     for (sight, one) in seen.iter_mut() {
-        if one.is_vetted && algorithms.get(&key(sight)).is_some_and(|count| *count >= 2) {
+        if one.is_vetted && algorithms.get(&key(sight)).is_some_and(|families| families.len() >= 2)
+        {
             one.found.assurance = Assurance::VerifiedKnown;
         }
     }

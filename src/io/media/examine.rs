@@ -27,7 +27,8 @@ pub(super) fn without_looking(
         Format::Zip | Format::Tar => None,
         format if decode::reads(format) => None,
         Format::IsoMedia | Format::Matroska | Format::Avi | Format::Mpeg | Format::Flv => {
-            Some((NotApplicable, UnsupportedFormat, Reason::VideoDecoder))
+            // Some such containers hold pictures, and all can have a cover.
+            Some((UnsupportedFormat, UnsupportedFormat, Reason::VideoDecoder))
         }
         Format::Other | Format::Unknown => {
             Some((UnsupportedFormat, UnsupportedFormat, Reason::NoDecoder))
@@ -78,58 +79,66 @@ fn part(place: String, format: Format) -> Part {
 /// Bytes of no known kind that may follow a picture unremarked: cameras leave small notes there.
 const BEHIND_UNREMARKED: usize = 64 << 10;
 
+/// What stands behind a picture.
+enum Behind {
+    /// Nothing that need be examined.
+    Nothing,
+    /// Something that is a part of its own now.
+    Examined,
+    /// Something that was not examined.
+    Unexamined,
+}
+
 impl Examination<'_> {
     /// Examines bytes at a place, `depth` archives deep, with whatever follows where they are a picture.
     fn item(&mut self, place: String, depth: u32, bytes: &[u8]) {
+        let own = self.parts.len();
         self.one(place.clone(), depth, bytes);
-        let mut format = sniff(bytes);
         let mut rest = bytes;
         for number in 0.. {
-            let Some(len) = picture_len(format, rest) else { return };
-            rest = &rest[len..];
-            format = sniff(rest);
-            if !self.behind(&place, number, depth + 1, format, rest) {
+            let format = sniff(rest);
+            let Some(len) = picture_len(format, rest) else {
+                // Such a format does not say where it ends; an archive behind it is found by its own end.
+                if !matches!(format, Format::Zip | Format::Tar) && number == 0 && ends_as_zip(rest)
+                {
+                    self.not_to_the_end(own);
+                }
                 return;
+            };
+            rest = &rest[len..];
+            match self.behind(&place, number, depth + 1, rest) {
+                Behind::Nothing => return,
+                Behind::Examined => {}
+                Behind::Unexamined => return self.not_to_the_end(own),
             }
         }
     }
 
-    /// Examines what follows a picture as if it were an entry of an archive; says whether it is a picture itself, which
-    /// something may follow in turn.
-    fn behind(
-        &mut self,
-        place: &str,
-        number: u32,
-        depth: u32,
-        format: Format,
-        rest: &[u8],
-    ) -> bool {
+    /// Says of a part that something in its bytes was not examined.
+    fn not_to_the_end(&mut self, own: usize) {
+        let part = &mut self.parts[own];
+        part.video = CheckState::NotExpanded;
+        // A worse state than this one stands.
+        if part.image.is_complete() {
+            part.image = CheckState::NotExpanded;
+            Reason::Behind.text().clone_into(&mut part.reason);
+        }
+    }
+
+    /// Examines what follows a picture as if it were an entry of an archive.
+    fn behind(&mut self, place: &str, number: u32, depth: u32, rest: &[u8]) -> Behind {
+        let format = sniff(rest);
         let is_known = format != Format::Unknown || ends_as_zip(rest);
         if !is_known && (rest.len() <= BEHIND_UNREMARKED || rest.iter().all(|byte| *byte == 0)) {
-            return false;
+            return Behind::Nothing;
         }
-        let place = if place.is_empty() { number.to_string() } else { format!("{place}/{number}") };
         let left = self.entries_left.checked_sub(1).filter(|_| depth <= self.limits.depth_max);
-        match left {
-            Some(left) if is_known => {
-                self.entries_left = left;
-                let len = picture_len(format, rest);
-                self.one(place, depth, &rest[..len.unwrap_or(rest.len())]);
-                len.is_some()
-            }
-            _ => {
-                let unexamined = Part {
-                    digests: Some(digests(rest)),
-                    exact: CheckState::Checked,
-                    image: CheckState::NotExpanded,
-                    video: CheckState::NotExpanded,
-                    reason: Reason::Behind.text().to_owned(),
-                    ..part(place, format)
-                };
-                self.parts.push(unexamined);
-                false
-            }
-        }
+        let Some(left) = left.filter(|_| is_known) else { return Behind::Unexamined };
+        self.entries_left = left;
+        let place = if place.is_empty() { number.to_string() } else { format!("{place}/{number}") };
+        let len = picture_len(format, rest).unwrap_or(rest.len());
+        self.one(place, depth, &rest[..len]);
+        Behind::Examined
     }
 
     /// Examines bytes at a place, `depth` archives deep.

@@ -70,6 +70,7 @@ fn read(reader: impl Read, len: Option<u64>, limit: u64) -> Result<Vec<u8>, Unre
 
 fn zip_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| End::Damaged)?;
+    let whole = is_whole(&mut archive, bytes);
     for number in 0..archive.len() {
         let Ok(raw) = archive.by_index_raw(number) else {
             visit(number, Entry::Damaged)?;
@@ -94,15 +95,47 @@ fn zip_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
             visit(number, Entry::Bytes(&mut bytes))?;
         }
     }
-    Ok(())
+    if whole { Ok(()) } else { Err(End::Beyond(Reason::Hidden)) }
+}
+
+/// Whether the entries that the directory names are all that there is: no two of one name, no bytes before, between or
+/// behind them, where other programs would find what this one does not.
+fn is_whole(archive: &mut ZipArchive<Cursor<&[u8]>>, bytes: &[u8]) -> bool {
+    const END_RECORD: usize = 22;
+    const GAP_MAX: u64 = 64;
+    let directory = archive.central_directory_start();
+    let tail = archive.comment().len() + END_RECORD;
+    let is_end =
+        bytes.len().checked_sub(tail).is_some_and(|at| bytes[at..].starts_with(b"PK\x05\x06"));
+    let mut spans = Vec::with_capacity(archive.len());
+    for number in 0..archive.len() {
+        let Ok(entry) = archive.by_index_raw(number) else { return false };
+        let Some(data) = entry.data_start() else { return false };
+        spans.push((entry.header_start(), data.saturating_add(entry.compressed_size())));
+    }
+    spans.sort_unstable();
+    let mut at = 0;
+    for (start, end) in spans {
+        // A descriptor of at most 24 bytes, or padding for alignment, may stand between two entries.
+        if start < at || start - at > GAP_MAX {
+            return false;
+        }
+        at = end;
+    }
+    is_end
+        && !archive.has_duplicate_names()
+        && archive.offset() == 0
+        && directory.checked_sub(at).is_some_and(|gap| gap <= GAP_MAX)
 }
 
 fn tar_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
     let mut archive = tar::Archive::new(Cursor::new(bytes));
     let entries = archive.entries().map_err(|_| End::Damaged)?;
+    let mut end = 0;
     for (number, entry) in entries.enumerate() {
         let mut entry = entry.map_err(|_| End::Damaged)?;
         let size = entry.size();
+        end = entry.raw_file_position().saturating_add(size.next_multiple_of(512));
         let kind = entry.header().entry_type();
         let linked = matches!(
             kind,
@@ -120,5 +153,7 @@ fn tar_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
             visit(number, Entry::Bytes(&mut bytes))?;
         }
     }
-    Ok(())
+    // Behind the empty blocks that end an archive there is nothing, or something that is hidden there.
+    let behind = usize::try_from(end).ok().and_then(|end| bytes.get(end..)).unwrap_or_default();
+    if behind.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(End::Beyond(Reason::Hidden)) }
 }

@@ -32,10 +32,11 @@ pub(super) enum Reason {
     OutOfTime,
     Queue,
     Behind,
+    Hidden,
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 29] = [
+    const ALL: [(Self, &'static str); 30] = [
         (Self::Nothing, ""),
         (Self::NoBytes, "no bytes"),
         (Self::Truncated, "data ends early"),
@@ -64,7 +65,8 @@ impl Reason {
         (Self::JailIncomplete, "jail incomplete"),
         (Self::OutOfTime, "out of time"),
         (Self::Queue, "too many items are waiting"),
-        (Self::Behind, "bytes behind the picture were not examined"),
+        (Self::Behind, "bytes behind the end were not examined"),
+        (Self::Hidden, "the archive holds more than its directory says"),
     ];
 
     /// The words.

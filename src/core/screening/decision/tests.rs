@@ -483,6 +483,85 @@ fn outside_the_ratio_a_match_is_shown_and_does_not_count() {
     assert!((400..600).contains(&counted), "{counted}");
 }
 
+#[test]
+fn a_check_is_not_carried_out_where_no_bank_holds_its_type() {
+    let digests = entry("e", vec![Signal::Md5([9; 16])], EntryState::Active);
+    let trial = entry("t", vec![Signal::Pdq(Bits256([0; 4]))], EntryState::Trial);
+    let holding = holding(&[(bank("a"), vec![digests, trial])]);
+    let verdict = answer(&holding, &surface(), &image(vec![picture(0, 100)], CheckState::Checked));
+    assert_eq!(state_of(&verdict, Check::ImageMatch), CheckState::SourceUnavailable);
+    assert_eq!(state_of(&verdict, Check::ExactMatch), CheckState::Checked);
+    assert_eq!(verdict.disposition, Disposition::Hold);
+}
+
+#[test]
+fn one_frame_of_too_little_structure_is_not_hidden_by_another() {
+    let holding = holding(&[(bank("a"), vec![far_entry()])]);
+    let poor = Picture { frame: 1, ..picture(40, 10) };
+    let verdict =
+        answer(&holding, &surface(), &image(vec![picture(40, 100), poor], CheckState::Checked));
+    assert_eq!(state_of(&verdict, Check::ImageMatch), CheckState::QualityTooLow);
+}
+
+#[test]
+fn another_form_or_digest_of_a_harmless_thing_clears_nothing() {
+    let listed =
+        entry("e", vec![Signal::Sha256([3; 32]), Signal::Pdq(bits(0))], EntryState::Active);
+    let negative = Bank { role: BankRole::Negative, ..bank("good") };
+    let harmless =
+        entry("n", vec![Signal::Md5([1; 16]), Signal::Pdq(bits(31))], EntryState::Active);
+    let holding = holding(&[(bank("a"), vec![listed]), (negative, vec![harmless])]);
+    let verdict = answer(&holding, &surface(), &image(vec![picture(0, 100)], CheckState::Checked));
+    assert_eq!(verdict.disposition, Disposition::Block);
+    assert!(
+        verdict.findings.len() >= 2,
+        "neither the digest nor the nearer look-alike is overruled"
+    );
+}
+
+#[test]
+fn one_hash_under_two_names_is_one_algorithm() {
+    let signals = vec![Signal::Pdq(bits(0)), Signal::VpdqFrame(bits(0))];
+    let listed = entry("e", signals.clone(), EntryState::Active);
+    let mut with_frames = bank("a");
+    with_frames.rules.push(SignalRule::usual(SignalType::VpdqFrame));
+    let probes = signals
+        .into_iter()
+        .map(|signal| Probe {
+            signal,
+            quality: Some(100),
+            form: Form::Canonical,
+            dihedral: Dihedral::Original,
+            part: "".into(),
+            frame: 0,
+        })
+        .collect();
+    let question = Question::of_signals(probes, MediaKind::Unsaid);
+    let verdict = answer(&holding(&[(with_frames, vec![listed])]), &surface(), &question);
+    assert!(verdict.assurance < Assurance::VerifiedKnown);
+}
+
+#[test]
+fn a_score_for_something_else_does_not_count_as_scored() {
+    let surface = Surface {
+        required: vec![Check::ExternalScore],
+        score_thresholds: vec![ScoreThreshold {
+            category: "novel".into(),
+            at_least: 0.5,
+            disposition: Disposition::Hold,
+        }],
+        ..surface()
+    };
+    let score = GivenScore {
+        category: "spam".into(),
+        value: 0.0,
+        detector: "d".into(),
+        detector_version: "1".into(),
+    };
+    let verdict = answer(&holding(&[]), &surface, &Question::of_scores(vec![score]));
+    assert_eq!(verdict.disposition, Disposition::Hold);
+}
+
 proptest! {
     #[test]
     fn a_ratio_of_nothing_takes_nobody_and_of_all_takes_everybody(seed: Vec<u8>) {

@@ -7,6 +7,20 @@ pub(super) struct JpegWalk {
     pub(super) adobe: bool,
     /// The end marker was reached.
     pub(super) complete: bool,
+    /// Where it stands.
+    pub(super) end: usize,
+    /// Scans that begin before it.
+    pub(super) scans: u32,
+    /// Each block is coded at once (SOF0, SOF1), not refined scan by scan.
+    pub(super) sequential: bool,
+}
+
+impl JpegWalk {
+    /// The part of `bytes` that must hold every block of the picture: without its end marker, which a decoder takes for
+    /// permission to fill in what is missing. Only where all blocks are coded in one scan; elsewhere all bytes.
+    pub(super) fn blocks<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.complete && self.sequential && self.scans == 1 { &bytes[..self.end] } else { bytes }
+    }
 }
 
 fn big_16(bytes: &[u8], at: usize) -> Option<usize> {
@@ -32,12 +46,18 @@ pub(super) fn jpeg(bytes: &[u8]) -> JpegWalk {
             None => break,
             Some(0xd9) => {
                 walk.complete = true;
+                walk.end = at;
                 break;
             }
             // Fill, a stuffed byte of entropy-coded data, restarts, markers without a length.
             Some(0xff) => at += 1,
             Some(0x00 | 0x01 | 0xd0..=0xd8) => at += 2,
             Some(&marker) => {
+                match marker {
+                    0xda => walk.scans += 1,
+                    0xc0 | 0xc1 => walk.sequential = true,
+                    _ => {}
+                }
                 if marker == 0xee && bytes.get(at + 4..).is_some_and(|b| b.starts_with(b"Adobe")) {
                     walk.adobe = true;
                 }
@@ -123,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_jpeg_is_complete_at_its_end_marker_only() {
-        assert_eq!(jpeg(JPEG), JpegWalk { adobe: true, complete: true });
+        let walk = jpeg(JPEG);
+        assert!(walk.adobe && walk.complete && JPEG[walk.end..].starts_with(b"\xff\xd9"));
         let end = JPEG.len() - 4;
         for cut in 0..end {
             assert!(!jpeg(&JPEG[..cut]).complete, "{cut}");

@@ -30,7 +30,7 @@ impl From<DecodeErrors> for Stop {
 
 pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
     let walk = complete::jpeg(bytes);
-    let (outcome, strict) = match read(bytes, true, walk.adobe, room) {
+    let (outcome, strict) = match read(walk.blocks(bytes), true, walk.adobe, room) {
         Err(stop @ Stop::Corrupt(_)) => (read(bytes, false, walk.adobe, room), Some(stop)),
         outcome => (outcome, None),
     };

@@ -182,8 +182,9 @@ fn what_is_hidden_behind_a_picture_is_examined_or_named() {
     );
 
     let parts = examine(&[&picture[..], &junk].concat(), &limits);
-    assert_eq!((parts[1].image, parts[1].video), (NotExpanded, NotExpanded));
-    assert_eq!(parts[1].reason, Reason::Behind.text());
+    assert_eq!((parts.len(), parts[0].image, parts[0].video), (1, NotExpanded, NotExpanded));
+    assert_eq!(parts[0].reason, Reason::Behind.text());
+    assert!(!parts[0].pictures.is_empty(), "what was found is kept");
 }
 
 #[test]
@@ -200,6 +201,56 @@ fn a_small_note_or_padding_behind_a_picture_changes_nothing() {
 fn pictures_without_end_behind_a_picture_are_told_unexpanded() {
     let limits = MediaLimits { entries_max: 5, ..MediaLimits::default() };
     let parts = examine(&jpeg().repeat(20), &limits);
-    assert_eq!(parts.len(), 1 + 5 + 1);
-    assert_eq!(parts.last().unwrap().image, CheckState::NotExpanded);
+    assert_eq!(parts.len(), 1 + 5);
+    assert_eq!(parts[0].image, CheckState::NotExpanded);
+}
+
+#[test]
+fn an_archive_that_holds_more_than_its_directory_says_is_not_expanded() {
+    let (one, two) = (zipped(&[("a", GIF)]), zipped(&[("b", b"text")]));
+    let limits = MediaLimits::default();
+    let twice = {
+        // Two entries of one name: programs disagree on which of them is meant.
+        let mut bytes = zipped(&[("aa", b"first"), ("ab", b"second")]);
+        while let Some(at) = bytes.windows(2).position(|two| two == b"ab") {
+            bytes[at + 1] = b'a';
+        }
+        bytes
+    };
+    for hidden in [[&one[..], &two].concat(), [&two[..], GIF].concat(), twice] {
+        let parts = examine(&hidden, &limits);
+        let whole = &parts[0];
+        assert!(!whole.image.is_complete() && !whole.video.is_complete(), "{:?}", states(&parts));
+    }
+    assert!(examine(&two, &limits)[0].image.is_complete());
+}
+
+#[test]
+fn what_stands_behind_a_tar_or_a_tiff_is_named() {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(4);
+    header.set_cksum();
+    tar.append_data(&mut header, "a", &b"text"[..]).unwrap();
+    let tar = tar.into_inner().unwrap();
+    let mut tiff = std::io::Cursor::new(Vec::new());
+    let drawn = image::load_from_memory(&jpeg()).unwrap();
+    drawn.write_to(&mut tiff, image::ImageFormat::Tiff).unwrap();
+    let (tiff, zip, limits) = (tiff.into_inner(), zipped(&[("a", GIF)]), MediaLimits::default());
+    for (alone, hidden) in [(&tar, &jpeg()), (&tar, &tar), (&tiff, &zip)] {
+        assert!(examine(alone, &limits)[0].image.is_complete());
+        let parts = examine(&[&alone[..], hidden].concat(), &limits);
+        assert!(!parts[0].image.is_complete(), "{:?}", states(&parts));
+    }
+}
+
+#[test]
+fn a_jpeg_cut_and_given_an_end_again_is_not_whole() {
+    let (whole, limits) = (jpeg(), MediaLimits::default());
+    assert_eq!(examine(&whole, &limits)[0].image, CheckState::Checked);
+    for percent in [60, 70, 80, 90] {
+        let cut = &whole[..whole.len() * percent / 100];
+        let parts = examine(&[cut, b"\xff\xd9"].concat(), &limits);
+        assert_eq!(parts[0].image, CheckState::Corrupt, "{percent}");
+    }
 }
