@@ -79,6 +79,10 @@ fn keys_banks_and_files_are_handled_from_the_command_line() {
     assert!(code == 0 && said.to_lowercase().contains("md5"), "{said}");
     assert!(call(&curator, &["bank", "list"]).1.contains("known"));
 
+    // Digests alone clear no picture: the bank needs hashes of pictures too.
+    std::fs::write(&list, format!("{}\n", "5a".repeat(32))).unwrap();
+    let import = ["bank", "import", "known", list.to_str().unwrap(), "--type", "pdq"];
+    assert_eq!(call(&curator, &import).0, 0);
     let (code, said) = call(&screener, &["screen", path]);
     assert!(code == 3 && said.contains("BLOCK"), "{said}");
     std::fs::write(pictures.join("one.png"), encoded(&picture(2), ImageFormat::Png)).unwrap();

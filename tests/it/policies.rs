@@ -303,7 +303,7 @@ async fn what_was_overruled_is_shown_to_those_who_may_see_it_and_to_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_harmless_signal_overrules_only_what_was_seen_in_the_same_frame() {
+async fn a_harmless_signal_overrules_its_own_value_and_nothing_else_that_was_seen() {
     let service = Service::start().await;
     let (curator, screener) = service.staff().await;
     curator.banks().create_bank(bank("known")).await.expect("made");
@@ -327,12 +327,15 @@ async fn a_harmless_signal_overrules_only_what_was_seen_in_the_same_frame() {
         (one, two, Disposition::Block),
         (none, none, Disposition::Block),
         (none, one, Disposition::Block),
-        (one, one, Disposition::Allow),
+        (one, one, Disposition::Block),
     ] {
         let signals = vec![when(pdq(0), listed), when(pdq(200), harmless)];
         let verdict = ask(&screener, at(), signals, v1::MediaKind::Image).await.expect("answered");
         assert_eq!(verdict.disposition(), disposition, "{listed:?} {harmless:?}");
     }
+    curator.banks().add_entry(entry("good", vec![pdq(0)])).await.expect("added");
+    let verdict = ask(&screener, at(), vec![pdq(0)], v1::MediaKind::Image).await;
+    assert_eq!(verdict.expect("answered").disposition(), Disposition::Allow);
 }
 
 #[tokio::test(flavor = "multi_thread")]

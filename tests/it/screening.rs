@@ -137,7 +137,7 @@ async fn an_answer_that_kept_nothing_is_computed_anew_and_says_so() {
     let service = Service::start().await;
     let (curator, screener) = service.staff().await;
     curator.banks().create_bank(bank("known")).await.expect("made");
-    curator.banks().add_entry(entry("known", vec![md5("a")])).await.expect("added");
+    curator.banks().add_entry(entry_of("known", png(9))).await.expect("added");
     let ask = |digit: &str| v1::ScreenMediaRequest {
         context: Some(v1::Context { request_id: "r".into(), ..context("i") }),
         content: png(digit.parse().unwrap()).into(),
@@ -192,6 +192,7 @@ async fn an_upload_in_chunks_is_decided_whole_and_early_where_its_digest_is_cert
     let digest = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&content));
     let listed = entry("known", vec![signal(v1::SignalType::Sha256, digest)]);
     curator.banks().add_entry(listed).await.expect("added");
+    curator.banks().add_entry(entry_of("known", png(9))).await.expect("added");
     let open = v1::ScreenUploadOpen {
         context: Some(context("i")),
         declared_size_bytes: Some(content.len() as u64),
