@@ -236,6 +236,20 @@ pub struct Draft {
     pub wanted: NewEntry,
 }
 
+impl Draft {
+    /// Bytes of its values and words, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let provenance = &self.wanted.provenance;
+        let words = provenance.tags.iter().map(String::len).sum::<usize>()
+            + provenance.source_record.len()
+            + provenance.classification.len()
+            + self.wanted.note.len();
+        let values = self.wanted.signals.iter().map(|banked| banked.signal.len()).sum::<usize>();
+        words + values
+    }
+}
+
 /// What became of some drafts; counts are of lines.
 #[derive(Debug, Clone, Default)]
 pub struct Intake {

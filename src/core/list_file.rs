@@ -127,6 +127,7 @@ pub struct ListFile {
     is_first: bool,
     draft: Option<Draft>,
     read: Vec<Draft>,
+    read_bytes: usize,
     bad: Vec<BadLine>,
 }
 
@@ -155,6 +156,7 @@ impl ListFile {
             is_first: true,
             draft: None,
             read: Vec::new(),
+            read_bytes: 0,
             bad: Vec::new(),
         }
     }
@@ -192,6 +194,7 @@ impl ListFile {
 
     /// Entries read so far and not yet taken. The last may still grow, and is kept back.
     pub fn take(&mut self) -> Vec<Draft> {
+        self.read_bytes = 0;
         std::mem::take(&mut self.read)
     }
 
@@ -199,6 +202,12 @@ impl ListFile {
     #[must_use]
     pub fn ready(&self) -> usize {
         self.read.len()
+    }
+
+    /// Bytes of the entries that [`Self::take`] would give, about.
+    #[must_use]
+    pub fn ready_bytes(&self) -> usize {
+        self.read_bytes
     }
 
     /// Lines found unreadable so far and not yet taken.
@@ -362,7 +371,9 @@ impl ListFile {
                 note: row.note,
             },
         };
-        self.read.extend(self.draft.replace(draft));
+        let whole = self.draft.replace(draft);
+        self.read_bytes += whole.as_ref().map_or(0, Draft::bytes);
+        self.read.extend(whole);
     }
 }
 

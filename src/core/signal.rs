@@ -279,6 +279,18 @@ impl Signal {
         }
     }
 
+    /// Length of the value in bytes.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "a value is never empty")]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Md5(_) => 16,
+            Self::Sha1(_) => 20,
+            Self::Sha256(_) | Self::Pdq(_) | Self::VpdqFrame(_) => 32,
+            Self::PhotoDna(value) | Self::Custom(_, value) => value.len(),
+        }
+    }
+
     /// The canonical text.
     #[must_use]
     pub fn text(&self) -> String {

@@ -3,7 +3,7 @@
 mod parse;
 mod reply;
 
-use crate::core::access::{Proof, Scope, Tenant};
+use crate::core::access::{Environment, Proof, Scope, Tenant};
 use crate::core::administration::{
     NewCredential, create_credential, create_surface, create_tenant, existing_credential,
     existing_surface, is_operator, live_tenant, may_manage, may_manage_scope, operator_only,
@@ -113,7 +113,9 @@ impl AdminService for Admin {
     ) -> Result<Response<v1::UpdateTenantResponse>, Status> {
         let call = Call::of(&request)?;
         let asked = parse::update_tenant(request.into_inner())?;
-        may_manage(&call.caller, &asked.id)?;
+        // A tenant is one record for both environments.
+        let environment = Environment::Production;
+        may_manage_scope(&call.caller, &Scope { tenant: asked.id.clone(), environment })?;
         let key = call.request_key("UpdateTenant", asked.keyed.as_ref());
         let kept = self.desk.keep_record(key, move |tx| {
             Box::pin(async move {
@@ -216,6 +218,7 @@ impl AdminService for Admin {
         let id = parse::credential_id(&request.get_ref().credential_id)?;
         let present = self.desk.store.credential(&id).await?;
         let credential = existing_credential(&call.caller, present, &id)?;
+        may_manage_scope(&call.caller, &credential.scope)?;
         let credential = Some(reply::credential(&credential));
         Ok(Response::new(v1::GetCredentialResponse { credential }))
     }
@@ -235,7 +238,9 @@ impl AdminService for Admin {
         found.truncate(page.rows as usize);
         let last = found.last().map(|credential| credential.id.as_str());
         let next_page_token = page::token("credentials", last, more);
-        let credentials = found.iter().map(reply::credential).collect();
+        // A trial caller's page can be shorter than asked for: real credentials are no business of its.
+        let seen = found.iter().filter(|one| may_manage_scope(&call.caller, &one.scope).is_ok());
+        let credentials = seen.map(reply::credential).collect();
         Ok(Response::new(v1::ListCredentialsResponse { credentials, next_page_token }))
     }
 

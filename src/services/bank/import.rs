@@ -15,6 +15,8 @@ use crate::services::status::{Reason, Refusal};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
+/// Bytes of values and words that are kept together, about: one event must stay a size that any database takes.
+const GROUP_BYTES: usize = 1 << 20;
 /// Refused lines that are named in the answer.
 const REFUSALS_MAX: usize = 100;
 
@@ -70,7 +72,13 @@ impl Import {
         }
         self.chunks = number;
         file.feed(data).map_err(|fault| refuse_file(&fault))?;
-        if file.ready() >= ENTRIES_PER_EVENT_MAX { self.keep_ready().await } else { Ok(()) }
+        let is_much = file.ready() >= ENTRIES_PER_EVENT_MAX || file.ready_bytes() >= GROUP_BYTES;
+        let bad = file.take_bad();
+        // Named or counted at once: a file of nothing but bad lines must not gather in memory.
+        for bad in bad {
+            self.refuse(bad.line, 1, bad.must);
+        }
+        if is_much { self.keep_ready().await } else { Ok(()) }
     }
 
     /// Takes the end of the file, and gives the answer.
@@ -98,7 +106,13 @@ impl Import {
         }
         let mut drafts = drafts.into_iter().peekable();
         while drafts.peek().is_some() {
-            let group: Vec<_> = drafts.by_ref().take(ENTRIES_PER_EVENT_MAX).collect();
+            let mut bytes = 0;
+            let group: Vec<_> = std::iter::from_fn(|| {
+                let more = bytes < GROUP_BYTES;
+                drafts.next_if(|_| more).inspect(|draft| bytes += draft.bytes())
+            })
+            .take(ENTRIES_PER_EVENT_MAX)
+            .collect();
             let (number, intake) = self.keep(bank.clone(), group).await?;
             self.answer.taken_count += intake.taken;
             self.answer.already_present_count += intake.already_present;
