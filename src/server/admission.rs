@@ -19,6 +19,7 @@ pub struct Slots {
     calls_max: u32,
     calls: AtomicU32,
     probes: AtomicU32,
+    vigils: AtomicU32,
 }
 
 /// One call's place; given back when dropped.
@@ -32,7 +33,12 @@ impl Slots {
     /// Room for `calls_max` calls, and for a few probes beside them.
     #[must_use]
     pub const fn new(calls_max: u32) -> Self {
-        Self { calls_max, calls: AtomicU32::new(0), probes: AtomicU32::new(0) }
+        Self {
+            calls_max,
+            calls: AtomicU32::new(0),
+            probes: AtomicU32::new(0),
+            vigils: AtomicU32::new(0),
+        }
     }
 
     /// How many calls there may be for one more of this class to be let in.
@@ -45,7 +51,7 @@ impl Slots {
             Class::Deferrable => calls * 3 / 5,
             Class::Change => calls * 4 / 5,
             Class::Screening => calls,
-            Class::Probe => PROBES_MAX as u64,
+            Class::Probe | Class::Vigil => PROBES_MAX as u64,
         };
         // Lossless: a share is not more than the whole. Even a tiny server does one thing of each kind.
         if share == 0 { 1 } else { share as u32 }
@@ -54,6 +60,7 @@ impl Slots {
     const fn counter(&self, class: Class) -> &AtomicU32 {
         match class {
             Class::Probe => &self.probes,
+            Class::Vigil => &self.vigils,
             Class::Deferrable | Class::Change | Class::Screening => &self.calls,
         }
     }
@@ -208,6 +215,9 @@ mod tests {
             (6, 2, 2)
         );
         assert!(slots.enter(Class::Probe).is_ok(), "probes are answered at full load");
+        let vigils: Vec<_> = (0..1000).map(|_| slots.enter(Class::Vigil)).collect();
+        assert!(vigils.iter().any(Result::is_err), "probes that stay are few");
+        assert!(slots.enter(Class::Probe).is_ok(), "and take no room from others");
         held.clear();
         assert!(slots.enter(Class::Deferrable).is_ok());
     }

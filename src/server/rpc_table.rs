@@ -27,6 +27,8 @@ pub enum Class {
     Screening,
     /// Probes: never shed together with the work they watch, but few at a time.
     Probe,
+    /// Probes that stay: they take no room from those that ask once.
+    Vigil,
 }
 
 /// How long a call may take where the caller does not say.
@@ -99,7 +101,7 @@ const fn within(seconds: u64) -> Term {
     Term::Within(Duration::from_secs(seconds))
 }
 
-use Class::{Change, Deferrable, Probe, Screening};
+use Class::{Change, Deferrable, Probe, Screening, Vigil};
 use Term::{Endless, Longest, Usual};
 
 /// Every call that the service answers.
@@ -150,7 +152,7 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/grpc.health.v1.Health/Check", Access::Open, Probe, SMALL, within(5), true),
-    rpc("/grpc.health.v1.Health/Watch", Access::Open, Probe, SMALL, Endless, true),
+    rpc("/grpc.health.v1.Health/Watch", Access::Open, Vigil, SMALL, Endless, true),
     rpc(
         "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
         Access::Known,

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::Request;
 
@@ -51,6 +52,8 @@ pub struct Desk {
     pub clock: Clock,
     /// Limits of calls.
     pub limits: Limits,
+    /// Turns for decisions that ask much.
+    pub(super) deciders: Arc<Semaphore>,
     repeats: Arc<Mutex<Repeats<RepeatKey>>>,
 }
 
@@ -59,7 +62,9 @@ impl Desk {
     #[must_use]
     pub fn new(store: Store, examiner: Examiner, clock: Clock, limits: Limits) -> Self {
         let repeats = Arc::new(Mutex::new(Repeats::new(REPEATS_MAX)));
-        Self { store, examiner, clock, limits, repeats }
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let deciders = Arc::new(Semaphore::new(processors));
+        Self { store, examiner, clock, limits, deciders, repeats }
     }
 
     /// How long a stream of this call may be quiet.

@@ -15,6 +15,10 @@ use crate::services::desk::{Call, Desk};
 use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
+use std::sync::Arc;
+
+/// Signals that are looked up on the thread of the call itself.
+const PROBES_HERE_MAX: usize = 4;
 
 /// What is asked, for whom, and under which key.
 #[derive(Debug, Clone)]
@@ -76,7 +80,8 @@ impl Desk {
         Ok(decide(holding, surface, context, question, moment))
     }
 
-    /// Decides many questions from memory, on a thread of its own.
+    /// Decides on a thread of its own, at most as many at one time as the machine has processors, so that a question
+    /// with many signals holds up nobody else's call.
     ///
     /// # Errors
     /// As [`Self::admit`].
@@ -85,15 +90,34 @@ impl Desk {
         call: &Call,
         questions: Vec<(Context, Question)>,
     ) -> Result<Vec<Decided>, Refusal> {
+        let broken = || Refusal::new(Reason::Internal, "a decision broke down");
+        let turn = Arc::clone(&self.deciders).acquire_owned().await.map_err(|_| broken())?;
         let (desk, call) = (self.clone(), call.clone());
         let deciding = move || {
+            let _turn = turn;
             let decide =
                 |(context, question): (Context, Question)| desk.decide(&call, &context, &question);
             questions.into_iter().map(decide).collect()
         };
-        tokio::task::spawn_blocking(deciding)
-            .await
-            .map_err(|_| Refusal::new(Reason::Internal, "a decision broke down"))?
+        tokio::task::spawn_blocking(deciding).await.map_err(|_| broken())?
+    }
+
+    /// Decides one question: here where it is small, aside where it asks much.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn decide_one(
+        &self,
+        call: &Call,
+        context: &Context,
+        question: Question,
+    ) -> Result<Decided, Refusal> {
+        if question.probes.len() <= PROBES_HERE_MAX {
+            return self.decide(call, context, &question);
+        }
+        let decided = self.decide_aside(call, vec![(context.clone(), question)]).await?;
+        let lost = || Refusal::new(Reason::Internal, "a decision was lost");
+        decided.into_iter().next().ok_or_else(lost)
     }
 
     /// Keeps a verdict above `ALLOW`, counts one that allowed, and writes the answer. Kept before said.

@@ -116,16 +116,17 @@ impl Question {
             self.probes.extend(digest_probes(digests, &place));
         }
         for picture in &part.pictures {
-            self.probes.extend(Dihedral::ALL.into_iter().zip(picture.hashes).map(
-                |(dihedral, bits)| Probe {
-                    signal: Signal::Pdq(bits),
-                    quality: Some(picture.quality),
-                    form: picture.form,
-                    dihedral,
-                    part: Arc::clone(&place),
-                    frame: picture.frame,
-                },
-            ));
+            // Symmetries of a symmetric picture are equal: each value is looked for once.
+            let forms = Dihedral::ALL.into_iter().zip(picture.hashes).enumerate();
+            let forms = forms.filter(|(place, (_, bits))| !picture.hashes[..*place].contains(bits));
+            self.probes.extend(forms.map(|(_, form)| form).map(|(dihedral, bits)| Probe {
+                signal: Signal::Pdq(bits),
+                quality: Some(picture.quality),
+                form: picture.form,
+                dihedral,
+                part: Arc::clone(&place),
+                frame: picture.frame,
+            }));
         }
     }
 

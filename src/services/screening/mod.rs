@@ -51,7 +51,7 @@ impl ScreeningService for Screening {
         let blob = self.desk.blob(&media.content)?.seal().map_err(|fault| refuse_blob(&fault))?;
         let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&call)).await;
         let question = Question::of_examined(&examined).with_scores(media.scores);
-        let decided = self.desk.decide(&call, &media.asked.context, &question)?;
+        let decided = self.desk.decide_one(&call, &media.asked.context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &media.asked, decided).await?;
         Ok(Response::new(v1::ScreenMediaResponse { verdict: Some(verdict) }))
     }
@@ -80,7 +80,7 @@ impl ScreeningService for Screening {
         }
         let question =
             Question::of_signals(signals.probes, signals.kind).with_scores(signals.scores);
-        let decided = self.desk.decide(&call, &signals.asked.context, &question)?;
+        let decided = self.desk.decide_one(&call, &signals.asked.context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &signals.asked, decided).await?;
         Ok(Response::new(v1::ScreenSignalsResponse { verdict: Some(verdict) }))
     }

@@ -100,7 +100,7 @@ impl ScreenUpload {
         }
         let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&self.call)).await;
         let question = Question::of_examined(&examined).with_scores(opening.scores);
-        let decided = self.desk.decide(&self.call, &asked.context, &question)?;
+        let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
         let verdict = self.desk.keep(&self.call, METHOD, &asked, decided).await?;
         out.send(says(v1::screen_upload_response::Step::Verdict(verdict))).await
     }
