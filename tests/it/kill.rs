@@ -195,6 +195,13 @@ async fn a_killed_server_has_lost_and_doubled_nothing_that_it_acknowledged() {
         ask_again(channel(&server.url, &key), &done).await;
         if round % 5 == 4 || round + 1 == kills {
             everything_is_there(channel(&server.url, &key), &done).await;
+            let done = done.lock().unwrap();
+            println!(
+                "{} kills: {} entries, {} verdicts",
+                round + 1,
+                done.added.len(),
+                done.verdicts.len()
+            );
         }
     }
     assert!(done.lock().unwrap().added.len() > 100, "the load was real");

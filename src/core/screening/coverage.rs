@@ -12,6 +12,7 @@ const NOT_GIVEN: &str = "nothing to check was given";
 const NOT_SCORED: &str = "a category that the surface acts on was not scored";
 const NO_BANK: &str = "no enforced bank holds entries for this check";
 const BANK_TOO_OLD: &str = "a bank has not changed for longer than it allows";
+const NOT_COMPARED: &str = "time ran out before every signal was compared";
 const TOO_LITTLE_STRUCTURE: &str = "a frame has too little structure for a meaningful hash";
 
 /// Whether a call on this surface must name a legal basis and did not.
@@ -22,10 +23,18 @@ pub fn lacks_legal_basis(surface: &Surface, context: &Context) -> bool {
     surface.legal_basis_required && is_private && context.legal_basis.is_empty()
 }
 
-/// The coverage of a question, given the banks there are at `now`: a row at least for every check that is required.
+/// The coverage of a question, given the banks there are at `now` and the probes that were not looked for: a row at
+/// least for every check that is required.
 #[must_use]
-pub fn cover(matcher: &Matcher, surface: &Surface, question: &Question, now: Time) -> Vec<Covered> {
+pub fn cover(
+    matcher: &Matcher,
+    surface: &Surface,
+    question: &Question,
+    left: &[Probe],
+    now: Time,
+) -> Vec<Covered> {
     let given = given(&question.probes);
+    let left: BTreeSet<_> = left.iter().map(of_probe).collect();
     let lacking = surface
         .required
         .iter()
@@ -44,6 +53,9 @@ pub fn cover(matcher: &Matcher, surface: &Surface, question: &Question, now: Tim
             if part.state == CheckState::Checked {
                 let (state, reason) = match part.check {
                     Check::ExternalScore => score_state(surface, question),
+                    check if left.contains(&(&*part.part, check)) => {
+                        (CheckState::Deadline, NOT_COMPARED)
+                    }
                     check => match given.get(&(&*part.part, check)) {
                         None => (CheckState::SourceUnavailable, NOT_GIVEN),
                         Some(given) => given.state(matcher, now),
@@ -70,11 +82,16 @@ struct Given {
     qualities: BTreeMap<u32, u32>,
 }
 
+/// Which check of which part a probe serves.
+fn of_probe(probe: &Probe) -> (&str, Check) {
+    (&*probe.part, Check::of(&probe.signal.kind()))
+}
+
 fn given(probes: &[Probe]) -> BTreeMap<(&str, Check), Given> {
     let mut given: BTreeMap<(&str, Check), Given> = BTreeMap::new();
     for probe in probes {
         let kind = probe.signal.kind();
-        let one = given.entry((&*probe.part, Check::of(&kind))).or_default();
+        let one = given.entry(of_probe(probe)).or_default();
         if kind.is_perceptual() {
             let quality = probe.quality.unwrap_or(100);
             let best = one.qualities.entry(probe.frame).or_insert(quality);

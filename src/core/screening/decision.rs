@@ -6,7 +6,7 @@ use crate::core::resident::Holding;
 use crate::core::screening::coverage::{
     completeness, cover, lacks_legal_basis, without_legal_basis,
 };
-use crate::core::screening::finding::{Found, look_up, weigh};
+use crate::core::screening::finding::{Found, Lookup, weigh};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
@@ -35,47 +35,85 @@ pub struct Decided {
     pub completeness: CheckState,
 }
 
-/// Decides. The same holding, policy, question and moment give the same verdict.
-///
-/// It never answers `ALLOW` for want of a list: see [`completeness`].
-#[must_use]
-pub fn decide(
-    holding: &Holding,
-    surface: &Surface,
-    context: &Context,
-    question: &Question,
+/// A decision in the making. Between two goes the memory may have changed; the versions told are those of the
+/// beginning, which every go had at least.
+pub struct Deciding {
+    /// Nothing is looked for where the law's basis is missing.
+    lookup: Option<Lookup>,
     moment: Moment,
-) -> Decided {
-    let (found, coverage) = if lacks_legal_basis(surface, context) {
-        (Found::default(), without_legal_basis())
-    } else {
-        let mut found = look_up(&holding.matcher, &question.probes, &seed(context, question));
-        found.counted.extend(weigh(surface, &question.scores));
-        (found, cover(&holding.matcher, surface, question, moment.now))
-    };
-    let completeness = completeness(surface, &coverage);
-    let incomplete = (!completeness.is_complete()).then_some(surface.on_incomplete);
-    let by_findings =
-        found.counted.iter().map(Finding::disposition).max().unwrap_or(Disposition::Allow);
-    let disposition = match incomplete {
-        None | Some(OnIncomplete::AllowAndRecheck) => by_findings,
-        Some(OnIncomplete::Hold) => by_findings.max(Disposition::Hold),
-        Some(OnIncomplete::Block) => by_findings.max(Disposition::Block),
-    };
-    let assurance = found.counted.iter().map(Finding::assurance).max().unwrap_or(Assurance::None);
-    let verdict = Verdict {
-        id: moment.id,
-        disposition,
-        assurance,
-        actions: actions(by_findings, assurance),
-        findings: found.counted,
-        shadow_findings: found.shadow,
-        coverage,
-        incomplete,
-        versions: versions(holding, surface, moment.index, moment.now),
-        decided: moment.now,
-    };
-    Decided { verdict, completeness }
+    versions: Versions,
+}
+
+impl Deciding {
+    /// A decision for which nothing has been looked for.
+    #[must_use]
+    pub fn new(
+        holding: &Holding,
+        surface: &Surface,
+        context: &Context,
+        question: &Question,
+        moment: Moment,
+    ) -> Self {
+        let is_lawful = !lacks_legal_basis(surface, context);
+        let lookup = is_lawful.then(|| Lookup::new(seed(context, question)));
+        let versions = versions(holding, surface, moment.index, moment.now);
+        Self { lookup, moment, versions }
+    }
+
+    /// Looks for signals of the question until none is left or `enough`, which is asked after each, says to stop.
+    /// Says whether none is left.
+    pub fn look(
+        &mut self,
+        holding: &Holding,
+        question: &Question,
+        enough: impl FnMut() -> bool,
+    ) -> bool {
+        let lookup = self.lookup.as_mut();
+        lookup.is_none_or(|lookup| lookup.look(&holding.matcher, &question.probes, enough))
+    }
+
+    /// Decides from what was found. A check for which signals are left was not carried out: time ran out.
+    ///
+    /// It never answers `ALLOW` for want of a list: see [`completeness`].
+    #[must_use]
+    pub fn conclude(self, holding: &Holding, surface: &Surface, question: &Question) -> Decided {
+        let Self { lookup, moment, mut versions } = self;
+        versions.policy = surface.version;
+        let (found, coverage) = match lookup {
+            None => (Found::default(), without_legal_basis()),
+            Some(lookup) => {
+                let left = lookup.left(&question.probes);
+                let coverage = cover(&holding.matcher, surface, question, left, moment.now);
+                let mut found = lookup.found(&question.probes);
+                found.counted.extend(weigh(surface, &question.scores));
+                (found, coverage)
+            }
+        };
+        let completeness = completeness(surface, &coverage);
+        let incomplete = (!completeness.is_complete()).then_some(surface.on_incomplete);
+        let by_findings =
+            found.counted.iter().map(Finding::disposition).max().unwrap_or(Disposition::Allow);
+        let disposition = match incomplete {
+            None | Some(OnIncomplete::AllowAndRecheck) => by_findings,
+            Some(OnIncomplete::Hold) => by_findings.max(Disposition::Hold),
+            Some(OnIncomplete::Block) => by_findings.max(Disposition::Block),
+        };
+        let assurance =
+            found.counted.iter().map(Finding::assurance).max().unwrap_or(Assurance::None);
+        let verdict = Verdict {
+            id: moment.id,
+            disposition,
+            assurance,
+            actions: actions(by_findings, assurance),
+            findings: found.counted,
+            shadow_findings: found.shadow,
+            coverage,
+            incomplete,
+            versions,
+            decided: moment.now,
+        };
+        Decided { verdict, completeness }
+    }
 }
 
 /// What a bank's ratio is drawn from: the item's name; its digest, or any signal of it, where it has none.

@@ -115,28 +115,62 @@ fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
     }
 }
 
-/// Looks for every probe in every bank. `seed` is what the ratio is drawn from: the item's name, or its digest.
-#[must_use]
-pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
+/// Looking for the probes of a question, one after another, in as many goes as it takes.
+pub struct Lookup {
+    /// What the ratio is drawn from.
+    seed: Vec<u8>,
+    /// Number of the next probe.
+    next: usize,
     // Probe by probe, since what overrules a match of one frame or form says nothing of another.
-    let mut seen: BTreeMap<(Sight, usize), Seen> = BTreeMap::new();
-    let mut overruling: Vec<Overruling> = Vec::new();
-    let one_digest = parts_of_one_digest(probes);
-    for (number, probe) in probes.iter().enumerate() {
+    seen: BTreeMap<(Sight, usize), Seen>,
+    overruling: Vec<Overruling>,
+}
+
+impl Lookup {
+    /// Nothing has been looked for. `seed` is what the ratio is drawn from: the item's name, or its digest.
+    #[must_use]
+    pub const fn new(seed: Vec<u8>) -> Self {
+        Self { seed, next: 0, seen: BTreeMap::new(), overruling: Vec::new() }
+    }
+
+    /// Looks for the next probe and those after it in every bank, until none is left or `enough`, which is asked after
+    /// each, says to stop. Says whether none is left.
+    pub fn look(
+        &mut self,
+        matcher: &Matcher,
+        probes: &[Probe],
+        mut enough: impl FnMut() -> bool,
+    ) -> bool {
+        while let Some(probe) = probes.get(self.next) {
+            self.look_for(matcher, probe);
+            self.next += 1;
+            if self.next < probes.len() && enough() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Those of the probes that were not looked for.
+    #[must_use]
+    pub fn left<'p>(&self, probes: &'p [Probe]) -> &'p [Probe] {
+        probes.get(self.next..).unwrap_or_default()
+    }
+
+    fn look_for(&mut self, matcher: &Matcher, probe: &Probe) {
         for hit in matcher.search(Query { signal: &probe.signal, quality: probe.quality }) {
             let is_counted = hit.bank.mode == BankMode::Enforce
                 && hit.effect != Effect::Shadow
-                && is_within_ratio(&hit.bank.id, seed, hit.bank.ratio_millionths);
+                && is_within_ratio(&hit.bank.id, &self.seed, hit.bank.ratio_millionths);
             match hit.bank.role {
                 BankRole::Negative if is_counted && hit.effect == Effect::Full => {
-                    overruling.push(Overruling {
+                    self.overruling.push(Overruling {
                         bank: hit.bank.id.clone(),
                         entry: hit.entry.clone(),
                         part: Arc::clone(&probe.part),
-                        probe: number,
+                        probe: self.next,
                         distance: hit.distance,
-                        knows_bytes: probe.signal.kind() == SignalType::Sha256
-                            && one_digest.contains(&*probe.part),
+                        knows_bytes: probe.signal.kind() == SignalType::Sha256,
                     });
                 }
                 BankRole::Negative => {}
@@ -147,14 +181,15 @@ pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
                         entry: hit.entry.clone(),
                         kind: probe.signal.kind(),
                     };
-                    let sight = (sight, number);
-                    let better = seen.get(&sight).is_none_or(|b| hit.distance < b.found.distance);
+                    let sight = (sight, self.next);
+                    let better =
+                        self.seen.get(&sight).is_none_or(|b| hit.distance < b.found.distance);
                     if better {
-                        seen.insert(
+                        self.seen.insert(
                             sight,
                             Seen {
                                 found: match_of(&hit, probe),
-                                probe: number,
+                                probe: self.next,
                                 effect: hit.effect,
                                 is_counted,
                                 is_vetted: hit.bank.vetted,
@@ -165,7 +200,16 @@ pub fn look_up(matcher: &Matcher, probes: &[Probe], seed: &[u8]) -> Found {
             }
         }
     }
-    sort_out(seen, &overruling)
+
+    /// What was found of the probes, all of which are given again.
+    #[must_use]
+    pub fn found(mut self, probes: &[Probe]) -> Found {
+        let one_digest = parts_of_one_digest(probes);
+        for negative in &mut self.overruling {
+            negative.knows_bytes &= one_digest.contains(&*negative.part);
+        }
+        sort_out(self.seen, &self.overruling)
+    }
 }
 
 fn sort_out(framed: BTreeMap<(Sight, usize), Seen>, overruling: &[Overruling]) -> Found {

@@ -123,7 +123,14 @@ fn answer_in(
     question: &Question,
 ) -> Verdict {
     let moment = Moment { now: NOW, id: VerdictId::parse("v-1").unwrap(), index: 9 };
-    decide(holding, surface, about, question, moment).verdict
+    let mut deciding = Deciding::new(holding, surface, about, question, moment.clone());
+    assert!(deciding.look(holding, question, || false), "nothing said to stop");
+    let verdict = deciding.conclude(holding, surface, question).verdict;
+    // However many goes it takes, the verdict is the same.
+    let mut in_goes = Deciding::new(holding, surface, about, question, moment);
+    while !in_goes.look(holding, question, || true) {}
+    assert_eq!(in_goes.conclude(holding, surface, question).verdict, verdict);
+    verdict
 }
 
 fn far_entry() -> Entry {
@@ -600,5 +607,32 @@ proptest! {
                 && verdict.coverage.iter().filter(|c| c.check == *check).all(|c| c.state.is_complete())
         });
         prop_assert_eq!(verdict.disposition == Disposition::Allow, all_done);
+    }
+}
+
+#[test]
+fn what_was_not_compared_in_time_is_never_allowed_and_what_was_found_stays() {
+    let listed = vec![Signal::Pdq(bits(0)), Signal::Md5([9; 16])];
+    let holding = holding(&[(bank("known"), vec![entry("listed", listed, EntryState::Active)])]);
+    let surface = surface();
+    let moment = Moment { now: NOW, id: VerdictId::parse("v-1").unwrap(), index: 9 };
+    for goes in 0..5 {
+        let question = image(vec![picture(0, 100)], CheckState::Checked);
+        let mut deciding = Deciding::new(&holding, &surface, &context(), &question, moment.clone());
+        for _ in 0..goes {
+            assert!(!deciding.look(&holding, &question, || true), "more is left");
+        }
+        let decided = deciding.conclude(&holding, &surface, &question);
+        // Three digests first, then the picture's hash, which is listed, then its symmetries.
+        let state = |check| {
+            let rows = decided.verdict.coverage.iter();
+            rows.filter(|row| row.check == check).map(|row| row.state).next().unwrap()
+        };
+        assert_eq!(state(Check::ImageMatch), CheckState::Deadline, "after {goes}");
+        let exact = if goes < 3 { CheckState::Deadline } else { CheckState::Checked };
+        assert_eq!(state(Check::ExactMatch), exact, "after {goes}");
+        assert_eq!(decided.verdict.findings.len(), usize::from(goes > 3), "after {goes}");
+        assert!(decided.verdict.disposition >= Disposition::Hold, "after {goes}");
+        assert_eq!(decided.completeness, CheckState::Deadline);
     }
 }
