@@ -2,12 +2,15 @@
 //!
 //! A line that cannot be read is named and does not keep the others out.
 
+mod row;
+
 use crate::core::bank::{BankedSignal, EntryState};
 use crate::core::curation::{Draft, NewEntry};
-use crate::core::id::EntryId;
-use crate::core::signal::{CustomType, Signal, SignalType};
+use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::Provenance;
 use csv_core::{ReadRecordResult, Reader};
+pub use row::Columns;
+use row::{Places, Row, places_of, row_of};
 
 /// Longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
@@ -15,31 +18,6 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 pub const COLUMNS_MAX: usize = 256;
 /// Most signals of one entry.
 pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
-const WORD_BYTES_MAX: usize = 256;
-const NOTE_BYTES_MAX: usize = 4096;
-const TAGS_MAX: usize = 32;
-const TAG_BYTES_MAX: usize = 64;
-
-/// Which column of a CSV file holds what, by the names in its first line; an empty name is no column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Columns {
-    /// The value; must be named.
-    pub value: String,
-    /// The type, in the words of [`SignalType`]'s text.
-    pub kind: String,
-    /// Quality, 0 to 100.
-    pub quality: String,
-    /// Name of the entry; lines that follow each other with one name make one entry.
-    pub entry: String,
-    /// The source's own record name.
-    pub source_record: String,
-    /// Content class in the source's words.
-    pub classification: String,
-    /// Labels, separated by `;`.
-    pub tags: String,
-    /// A note of the curators.
-    pub note: String,
-}
 
 /// How a file is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,33 +57,40 @@ pub enum BadFile {
     TooManyColumns,
 }
 
-/// One line, read.
-struct Row {
-    line: u64,
-    entry: Option<EntryId>,
-    signal: BankedSignal,
-    provenance: Provenance,
-    note: String,
-}
-
-/// Where the named columns stand.
-struct Places {
-    value: usize,
-    kind: Option<usize>,
-    quality: Option<usize>,
-    entry: Option<usize>,
-    source_record: Option<usize>,
-    classification: Option<usize>,
-    tags: Option<usize>,
-    note: Option<usize>,
-}
-
 /// The CSV side of reading.
 struct Csv {
     kind: Option<SignalType>,
     columns: Columns,
     places: Option<Places>,
     reader: Reader,
+    /// Line feeds passed, in all and before the present record.
+    breaks: u64,
+    breaks_before: u64,
+    /// Whether an odd number of quotes was passed in the present record.
+    in_quotes: bool,
+    last: u8,
+}
+
+impl Csv {
+    /// Takes note of bytes that were read.
+    fn pass(&mut self, bytes: &[u8]) {
+        let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count() as u64;
+        self.breaks += count(b'\n');
+        self.in_quotes ^= count(b'"') % 2 == 1;
+        self.last = bytes.last().copied().unwrap_or(self.last);
+    }
+
+    /// Numbers of the first and the last line of the record that has ended, whose fields have `within` line feeds
+    /// where that is known; and whether a quote in it was not closed.
+    fn end(&mut self, within: Option<u64>) -> (u64, u64, bool) {
+        let last = if self.last == b'\n' { self.breaks } else { self.breaks + 1 };
+        let in_quotes = std::mem::take(&mut self.in_quotes);
+        // A line feed that was read last ended the record, except within quotes.
+        let end = if in_quotes { self.breaks + 1 } else { last };
+        let first = within.map_or(self.breaks_before + 1, |within| end.saturating_sub(within));
+        self.breaks_before = self.breaks;
+        (first, last, in_quotes)
+    }
 }
 
 enum Syntax {
@@ -140,7 +125,17 @@ impl ListFile {
         let syntax = match format {
             Format::Text(kind) => Syntax::Text(kind),
             Format::Csv(kind, columns) => {
-                Syntax::Csv(Box::new(Csv { kind, columns, places: None, reader: Reader::new() }))
+                let reader = Reader::new();
+                Syntax::Csv(Box::new(Csv {
+                    kind,
+                    columns,
+                    places: None,
+                    reader,
+                    breaks: 0,
+                    breaks_before: 0,
+                    in_quotes: false,
+                    last: b'\n',
+                }))
             }
         };
         let is_csv = matches!(syntax, Syntax::Csv(_));
@@ -277,6 +272,7 @@ impl ListFile {
                 &mut self.held[self.filled..],
                 &mut self.ends[self.ends_filled..],
             );
+            csv.pass(&rest[..read]);
             rest = &rest[read..];
             self.filled += written;
             self.ends_filled += ended;
@@ -298,12 +294,14 @@ impl ListFile {
     }
 
     fn end_record(&mut self) -> Result<(), BadFile> {
-        self.line += 1;
         let overlong = std::mem::take(&mut self.overlong);
         // What is held of an overlong record is only its end.
+        let within = (!overlong)
+            .then(|| self.held[..self.filled].iter().filter(|byte| **byte == b'\n').count() as u64);
         let fields = if overlong { None } else { self.fields() };
         (self.filled, self.ends_filled) = (0, 0);
         let Syntax::Csv(csv) = &mut self.syntax else { return Ok(()) };
+        let (first, last, in_quotes) = csv.end(within);
         let Csv { kind, columns, places, .. } = csv.as_mut();
         let Some(at) = places else {
             if overlong {
@@ -312,18 +310,20 @@ impl ListFile {
             *places = Some(places_of(columns, &fields.unwrap_or_default())?);
             return Ok(());
         };
-        let line = self.line;
-        let row = if overlong {
-            Err(format!("must be at most {LINE_BYTES_MAX} bytes long"))
+        let row = if in_quotes {
+            Err(format!("must close its quote: lines {first} to {last} were not read"))
+        } else if overlong {
+            let lines = format!("lines {first} to {last} were not read");
+            Err(format!("must be at most {LINE_BYTES_MAX} bytes long: {lines}"))
         } else {
             match &fields {
                 None => Err("must be UTF-8".to_owned()),
-                Some(fields) => row_of(at, kind.as_ref(), &self.common, line, fields),
+                Some(fields) => row_of(at, kind.as_ref(), &self.common, first, fields),
             }
         };
         match row {
             Ok(row) => self.add(row),
-            Err(must) => self.refuse(line, must),
+            Err(must) => self.refuse(first, must),
         }
         Ok(())
     }
@@ -377,100 +377,6 @@ impl ListFile {
     }
 }
 
-fn places_of(columns: &Columns, names: &[String]) -> Result<Places, BadFile> {
-    let find = |column: &str| {
-        let at = names.iter().position(|name| name == column);
-        at.ok_or_else(|| BadFile::NoColumn(column.to_owned()))
-    };
-    let find_if_named = |column: &str| (!column.is_empty()).then(|| find(column)).transpose();
-    Ok(Places {
-        value: find(&columns.value)?,
-        kind: find_if_named(&columns.kind)?,
-        quality: find_if_named(&columns.quality)?,
-        entry: find_if_named(&columns.entry)?,
-        source_record: find_if_named(&columns.source_record)?,
-        classification: find_if_named(&columns.classification)?,
-        tags: find_if_named(&columns.tags)?,
-        note: find_if_named(&columns.note)?,
-    })
-}
-
-fn type_of(text: &str) -> Result<SignalType, String> {
-    Ok(match text.to_ascii_lowercase().as_str() {
-        "md5" => SignalType::Md5,
-        "sha1" => SignalType::Sha1,
-        "sha256" => SignalType::Sha256,
-        "pdq" => SignalType::Pdq,
-        "vpdq_frame" => SignalType::VpdqFrame,
-        "photodna" => SignalType::PhotoDna,
-        custom => SignalType::Custom(
-            CustomType::parse(custom).map_err(|problem| format!("type {problem}"))?,
-        ),
-    })
-}
-
-fn row_of(
-    at: &Places,
-    kind: Option<&SignalType>,
-    common: &Common,
-    line: u64,
-    fields: &[String],
-) -> Result<Row, String> {
-    let field =
-        |place: Option<usize>| place.and_then(|place| fields.get(place)).map_or("", String::as_str);
-    let word = |place: Option<usize>, name: &str, bytes_max: usize, usual: &str| {
-        let text = field(place);
-        if text.len() > bytes_max {
-            Err(format!("{name} must be at most {bytes_max} bytes long"))
-        } else if text.is_empty() {
-            Ok(usual.to_owned())
-        } else {
-            Ok(text.to_owned())
-        }
-    };
-    let kind = match field(at.kind) {
-        "" => kind.cloned().ok_or("type must be set")?,
-        text => type_of(text)?,
-    };
-    let signal = Signal::parse(&kind, field(Some(at.value)))
-        .map_err(|problem| format!("value {problem}"))?;
-    let quality = match field(at.quality) {
-        "" => None,
-        text => match text.parse() {
-            Ok(quality @ 0..=100) => Some(quality),
-            _ => return Err("quality must be a whole number from 0 to 100".to_owned()),
-        },
-    };
-    let entry = match field(at.entry) {
-        "" => None,
-        text => Some(EntryId::parse(text).map_err(|problem| format!("entry name {problem}"))?),
-    };
-    let usual = &common.provenance;
-    let tags: Vec<String> = match field(at.tags) {
-        "" => usual.tags.clone(),
-        text => {
-            text.split(';').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()
-        }
-    };
-    if tags.len() > TAGS_MAX || tags.iter().any(|tag| tag.len() > TAG_BYTES_MAX) {
-        return Err(format!("tags must be at most {TAGS_MAX}, of {TAG_BYTES_MAX} bytes each"));
-    }
-    let record = word(at.source_record, "source record", WORD_BYTES_MAX, &usual.source_record)?;
-    let class = word(at.classification, "classification", WORD_BYTES_MAX, &usual.classification)?;
-    Ok(Row {
-        line,
-        entry,
-        signal: BankedSignal { signal, quality },
-        provenance: Provenance {
-            source_record: record,
-            classification: class,
-            tags,
-            ..usual.clone()
-        },
-        note: word(at.note, "note", NOTE_BYTES_MAX, "")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -506,6 +412,7 @@ mod tests {
                 "quality" => named.quality = name,
                 "entry" => named.entry = name,
                 "tags" => named.tags = name,
+                "note" => named.note = name,
                 other => panic!("{other}"),
             }
         }
@@ -555,6 +462,39 @@ mod tests {
         assert_eq!(drafts[0].wanted.provenance.tags, ["p", "q"]);
         assert_eq!(drafts[1].wanted.id, None);
         assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_hides_no_line_silently() {
+        let value = |n: u64| format!("{n:032x}");
+        let format = csv(&[("value", "v")]);
+        // To the end of the file.
+        for lines in [1_u64, 10, 10_000] {
+            let mut text = format!("v,x\n{},\"open\n", value(0));
+            for n in 1..lines {
+                text += &format!("{},y\n", value(n));
+            }
+            let (drafts, bad) = read(format.clone(), &[text.as_bytes()]).unwrap();
+            assert_eq!((drafts.len(), bad.len(), bad[0].line), (0, 1, 2), "{lines}");
+            let said = format!("lines 2 to {} were not read", lines + 1);
+            assert!(bad[0].must.contains(&said), "{lines}: {}", bad[0].must);
+        }
+        // To another one that is not closed either.
+        let text =
+            format!("v,x\r\n\r\n{0},\"a\r\n{1},b\"\r\n{2},c\r\n", value(0), value(1), value(2));
+        let (drafts, bad) = read(format, &[text.as_bytes()]).unwrap();
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [3]);
+        assert_eq!(drafts.iter().map(|draft| draft.line).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
+    fn a_note_may_have_several_lines_and_lines_are_those_of_the_file() {
+        let format = csv(&[("value", "v"), ("note", "n")]);
+        let text = format!("v,n\n\n{0},\"one\ntwo\n\"\n\n{1},\nzz,\n", md5('a'), md5('b'));
+        let (drafts, bad) = read(format, &[text.as_bytes()]).unwrap();
+        assert_eq!(drafts.iter().map(|draft| draft.line).collect::<Vec<_>>(), [3, 7]);
+        assert_eq!(drafts[0].wanted.note, "one\ntwo");
+        assert_eq!(bad.iter().map(|bad| bad.line).collect::<Vec<_>>(), [8]);
     }
 
     #[test]

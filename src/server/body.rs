@@ -1,6 +1,7 @@
 //! The two directions of a call's bytes, each held to its limits of size, silence and time.
 
 use crate::server::admission::{Slot, exceeded};
+use crate::server::fields::Fields;
 use crate::server::metrics::Metrics;
 use crate::server::rpc_table::Rpc;
 use crate::server::watch::CallMark;
@@ -23,9 +24,12 @@ use tonic::{Code, Status};
 /// The bytes that a call holds, from the head of a message until its answer has left.
 pub(super) type Held = Arc<Mutex<Option<ByteLease>>>;
 
+/// Outermost fields of one message: far more than any call has use for, and little memory.
+const FIELDS_MAX: u32 = 4096;
+
 enum Position {
     Head([u8; 5], usize),
-    Message(u64),
+    Message(u64, Fields),
 }
 
 /// What a caller sends. Each message's length is read before the message, and taken from the budget.
@@ -33,6 +37,7 @@ pub(super) struct RequestBody {
     inner: tonic::body::Body,
     position: Position,
     message_bytes_max: u32,
+    spread: u32,
     budget: ByteBudget,
     held: Held,
     idle: Duration,
@@ -51,6 +56,7 @@ impl RequestBody {
             inner,
             position: Position::Head([0; 5], 0),
             message_bytes_max: rpc.message_bytes_max,
+            spread: rpc.spread(),
             budget,
             held,
             idle,
@@ -72,9 +78,14 @@ impl RequestBody {
                         self.begin(length)?;
                     }
                 }
-                Position::Message(left) => {
+                Position::Message(left, fields) => {
                     let take =
                         usize::try_from(*left).map_or(bytes.len(), |left| left.min(bytes.len()));
+                    if fields.follow(&bytes[..take]) > FIELDS_MAX {
+                        let message = "the message has more fields than any call takes";
+                        return Err(Refusal::new(Reason::MessageTooLarge, message)
+                            .with("fields_max", FIELDS_MAX));
+                    }
                     bytes = &bytes[take..];
                     *left -= take as u64;
                     if *left == 0 {
@@ -98,11 +109,11 @@ impl RequestBody {
         // What came before is given back first: a stream holds one message at a time here, and what
         // a method gathers it leases itself.
         *held = None;
-        *held = Some(self.budget.lease(u64::from(length))?);
+        *held = Some(self.budget.lease(u64::from(length) * u64::from(self.spread))?);
         self.position = if length == 0 {
             Position::Head([0; 5], 0)
         } else {
-            Position::Message(u64::from(length))
+            Position::Message(u64::from(length), Fields::new())
         };
         Ok(())
     }

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod admission;
 pub mod guard;
 mod watch;
+mod fields;
 mod body;
 mod gate;
 #[cfg(feature = "grpc-web")]

@@ -67,11 +67,27 @@ impl Rpc {
     pub fn service(&self) -> &'static str {
         self.path.trim_start_matches('/').split('/').next().unwrap_or_default()
     }
+
+    /// How many bytes of memory one byte of a message may come to, where that is not bounded otherwise.
+    ///
+    /// Pictures and chunks are one long field and stay as they are. Fields within fields spread out: the smallest
+    /// signal is two bytes on the wire.
+    #[must_use]
+    pub const fn spread(&self) -> u32 {
+        match self.message_bytes_max {
+            MEDIA | CHUNK => 1,
+            _ => 32,
+        }
+    }
 }
 
 const MIB: u32 = 1 << 20;
 /// A picture of 4 MiB, and what is said about it.
 const MEDIA: u32 = 4 * MIB + (64 << 10);
+/// 256 signals of 4 KiB, and what is said about them.
+const SIGNALS: u32 = MIB + (256 << 10);
+/// 1,024 items with several signals each.
+const BATCH: u32 = 2 * MIB;
 /// A chunk of 64 KiB, and what is said about it.
 const CHUNK: u32 = 128 << 10;
 /// A probe's question.
@@ -108,12 +124,12 @@ use Term::{Endless, Longest, Usual};
 pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.ScreeningService/ScreenMedia", SCREENS, Screening, MEDIA, Usual, true),
     rpc("/bulwark.v1.ScreeningService/ScreenUpload", SCREENS, Screening, CHUNK, within(120), true),
-    rpc("/bulwark.v1.ScreeningService/ScreenSignals", SCREENS, Screening, MEDIA, Usual, true),
+    rpc("/bulwark.v1.ScreeningService/ScreenSignals", SCREENS, Screening, SIGNALS, Usual, true),
     rpc(
         "/bulwark.v1.ScreeningService/ScreenSignalsBatch",
         SCREENS,
         Screening,
-        MEDIA,
+        BATCH,
         Longest,
         true,
     ),

@@ -113,6 +113,12 @@ impl Reason {
     }
 }
 
+/// Bytes of bad fields in one refusal. They travel in a header, a third longer, and clients drop calls whose headers
+/// are longer than 8 KiB.
+const FIELDS_BYTES_MAX: usize = 4096;
+/// Bytes around the texts of one field.
+const FIELD_FRAME_BYTES: usize = 8;
+
 /// A call's refusal before it is put on the wire.
 ///
 /// The message and all texts in it are for developers of clients: they hold no content, digest,
@@ -157,16 +163,27 @@ impl Refusal {
         refusal
     }
 
-    /// A refusal that names every bad field by path, as `("signals[3].value", "must not be empty")`.
+    /// A refusal that names every bad field by path, as `("signals[3].value", "must not be empty")`; of very many
+    /// the first, with the count of the others as `fields_more`.
     #[must_use]
-    pub fn fields(fields: Vec<(String, String)>) -> Self {
+    pub fn fields(mut fields: Vec<(String, String)>) -> Self {
+        let all = fields.len();
+        let mut bytes = 0;
+        let fitting = fields.iter().take_while(|(path, problem)| {
+            bytes += path.len() + problem.len() + FIELD_FRAME_BYTES;
+            bytes <= FIELDS_BYTES_MAX
+        });
+        // One at least: a path is never long.
+        let named = fitting.count().max(1);
+        fields.truncate(named);
         let message = match fields.as_slice() {
-            [(path, problem)] => format!("{path} {problem}"),
-            several => format!("{} fields are wrong", several.len()),
+            [(path, problem)] if all == 1 => format!("{path} {problem}"),
+            _ if named < all => format!("{all} fields are wrong, of which {named} are named"),
+            _ => format!("{all} fields are wrong"),
         };
         let mut refusal = Self::new(Reason::FieldInvalid, message);
         refusal.0.fields = fields;
-        refusal
+        if named < all { refusal.with("fields_more", all - named) } else { refusal }
     }
 
     /// A refusal for the thing `name` of type `kind`, as `("bank", "known-images")`.
@@ -343,6 +360,18 @@ mod tests {
             ["signals[0].value", "surface"]
         );
         assert_eq!(status.code(), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn very_many_bad_fields_fit_a_header_and_those_not_named_are_counted() {
+        let fault = |n| (format!("signals[{n}].value"), "must be 64 hexadecimal digits".to_owned());
+        let status = Status::from(Refusal::fields((0..1000).map(fault).collect()));
+        assert!(status.details().len() * 4 / 3 < 7 << 10, "{}", status.details().len());
+        let named = status.get_details_bad_request().expect("has BadRequest").field_violations;
+        assert!(named.len() > 50, "{}", named.len());
+        assert_eq!(named[0].field, "signals[0].value");
+        let more = &status.get_details_error_info().expect("has ErrorInfo").metadata["fields_more"];
+        assert_eq!(more.parse(), Ok(1000 - named.len()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::services::words::request::{Keyed, digest};
 use futures_util::future::try_join_all;
 
 const METHOD: &str = "ScreenSignalsBatch";
-/// Items of one result: with the longest verdicts it stays far below a client's usual limit of 4 MiB.
+/// Items that are looked up in one turn and kept in one commit.
 const SLICE: usize = 64;
 
 /// A stream of batches.
@@ -49,9 +49,13 @@ impl ScreenBatch {
         while items.peek().is_some() {
             let slice: Vec<BatchItem> = items.by_ref().take(SLICE).collect();
             let answers = self.screen(opening, slice).await?;
-            let complete = items.peek().is_none();
-            let result = v1::BatchResult { number: batch.number, items: answers, complete };
-            out.send(says(v1::screen_signals_batch_response::Step::Result(result))).await?;
+            let is_last = items.peek().is_none();
+            let mut parts = reply::parted(answers).into_iter().peekable();
+            while let Some(items) = parts.next() {
+                let complete = is_last && parts.peek().is_none();
+                let result = v1::BatchResult { number: batch.number, items, complete };
+                out.send(says(v1::screen_signals_batch_response::Step::Result(result))).await?;
+            }
         }
         self.answered = batch.number;
         Ok(())

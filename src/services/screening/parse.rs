@@ -271,6 +271,9 @@ pub fn batch(sent: v1::ScreenSignalsBatchRequest) -> Result<Batched, Refusal> {
         Some(Wire::Open(sent)) => {
             let mut fields = Fields::default();
             let digest = digest(&sent, &[]);
+            if sent.context.as_ref().is_some_and(|context| !context.recheck_token.is_empty()) {
+                fields.fault("open.context.recheck_token", "must be left out: it is of one item");
+            }
             let context = context::read(&mut fields, "open.context", sent.context);
             if context.as_ref().is_some_and(|context| context.item.is_some()) {
                 fields.fault("open.context.item_id", "must be left out: each item has its own");

@@ -8,7 +8,10 @@ use crate::core::verdict::{Dihedral, Form};
 use crate::proto::v1;
 use crate::services::desk::Limits;
 use crate::services::words::{moment, signal, verdict};
+use prost::Message as _;
 
+/// Bytes of the answers in one result, whose frame takes some more.
+const RESULT_BYTES_MAX: usize = 900 << 10;
 /// Chunks that a caller should send ahead of their acknowledgement.
 const CHUNKS_AHEAD: u32 = 64;
 /// Batches that a caller should send ahead of their results.
@@ -68,6 +71,23 @@ pub fn item(item_id: String, verdict: v1::Verdict) -> v1::ItemResult {
         verdict: (!plain).then_some(verdict),
         faults: Vec::new(),
     }
+}
+
+/// Answers of a batch, in messages of bounded size.
+#[must_use]
+pub fn parted(answers: Vec<v1::ItemResult>) -> Vec<Vec<v1::ItemResult>> {
+    let mut parts = vec![Vec::new()];
+    let mut bytes = 0;
+    for answer in answers {
+        let more = answer.encoded_len();
+        if bytes > 0 && bytes + more > RESULT_BYTES_MAX {
+            parts.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += more;
+        parts.last_mut().expect("there is one at least").push(answer);
+    }
+    parts
 }
 
 /// The media type of a format; empty where none was recognised.
@@ -149,5 +169,33 @@ pub fn finished(examined: &Examined) -> v1::HashMediaFinished {
         part_count: u32::try_from(examined.parts.len()).unwrap_or(u32::MAX),
         coverage: Question::of_examined(examined).coverage.iter().map(verdict::coverage).collect(),
         engine: crate::core::pdq::engine().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn answers_are_parted_in_order_and_no_part_is_too_long(
+            sizes in prop::collection::vec(0_usize..800_000, 0..20),
+        ) {
+            let answers: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(number, size)| v1::ItemResult {
+                    item_id: format!("{number:04}{}", "x".repeat(*size)),
+                    ..v1::ItemResult::default()
+                })
+                .collect();
+            let parts = parted(answers.clone());
+            for items in &parts {
+                let result = v1::BatchResult { number: u64::MAX, items: items.clone(), complete: true };
+                prop_assert!(result.encoded_len() <= 1 << 20);
+            }
+            prop_assert_eq!(parts.concat(), answers);
+        }
     }
 }
