@@ -15,13 +15,13 @@ bench:
 demo:
     cargo run --release -- demo
 
-# Licences, bans and sources of all dependencies (cargo install --locked cargo-deny).
+# Licences, bans and sources of all dependencies, with the program that scripts/test installs.
 deny:
-    cargo deny --all-features check bans licenses sources
+    target/tools/bin/cargo-deny --all-features check bans licenses sources
 
 # Known weaknesses in dependencies; asks the advisory database.
 advisories:
-    cargo deny --all-features check advisories
+    target/tools/bin/cargo-deny --all-features check advisories
 
 # The contract that later changes are compared with; made anew with a release, and only then.
 golden:

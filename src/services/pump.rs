@@ -196,6 +196,9 @@ pub async fn take<T>(inbound: &mut Streaming<T>, patience: Patience) -> Result<O
 fn broken(status: &Status) -> Refusal {
     match status.code() {
         Code::OutOfRange => Refusal::new(Reason::MessageTooLarge, "a message is too long"),
+        Code::ResourceExhausted => {
+            Refusal::over("limits.in_flight_bytes", "no memory is free for the message")
+        }
         Code::Internal | Code::InvalidArgument => {
             Refusal::new(Reason::MessageMalformed, "a message cannot be read")
         }

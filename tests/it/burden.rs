@@ -54,13 +54,13 @@ fn noise(len: usize, seed: u64) -> Vec<u8> {
     block.into_iter().cycle().take(len).collect()
 }
 
-fn caller(server: &Server, key: &str) -> Caller {
+pub fn caller(server: &Server, key: &str) -> Caller {
     let channel = Endpoint::from_shared(server.url.clone()).unwrap().connect_lazy();
     Caller { channel: InterceptedService::new(channel, WithKey::of(key)) }
 }
 
 /// A server with a bank that lists picture 1, and a key that screens there.
-async fn prepared(folder: &Path, settings: &[&str]) -> (Server, String) {
+pub async fn prepared(folder: &Path, settings: &[&str]) -> (Server, String) {
     let server = Server::start_with(&folder.join("data"), settings);
     let admin = server.first_key.clone().expect("a first key");
     let mut admin = caller(&server, &admin).admin();

@@ -223,8 +223,34 @@ async fn a_batch_beyond_its_limits_is_refused_whole() {
     assert_eq!(named(batches(vec![wide.clone(); 5])).await, ["batch.items"]);
     stream(&screener, BATCH, batches(vec![wide; 4])).await.expect("just within");
     let mut sent = batches(vec![item()]);
+    let of_one = v1::Context { recheck_token: "v".into(), ..context("i") };
     sent[0].step = Some(v1::screen_signals_batch_request::Step::Open(v1::ScreenSignalsBatchOpen {
-        context: Some(context("i")),
+        context: Some(of_one),
     }));
-    assert_eq!(named(sent).await, ["open.context.item_id"]);
+    assert_eq!(named(sent).await, ["open.context.recheck_token", "open.context.item_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_message_that_would_take_much_memory_is_refused_before_it_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = crate::burden::prepared(folder.path(), &["limits.in_flight_bytes=16 MiB"]).await;
+    let screener = crate::burden::caller(&service.0, &service.1);
+    let asking = |signals: usize| v1::ScreenSignalsRequest {
+        context: Some(context("i")),
+        signals: vec![v1::Signal::default(); signals],
+        ..Default::default()
+    };
+    let before = service.0.memory_kib("VmHWM");
+    for signals in [4096, 100_000] {
+        let (code, reason) = refused(screener.screening().screen_signals(asking(signals)).await);
+        assert_eq!((code, &*reason), (Code::OutOfRange, "MESSAGE_TOO_LARGE"), "{signals}");
+    }
+    // What lies deeper is counted against the budget of memory as what it may become.
+    let item = v1::SignalsItem { signals: vec![v1::Signal::default(); 400_000], ..item() };
+    let sent = batches(vec![item]);
+    assert_eq!(refused(stream(&screener, BATCH, sent).await).1, "OVER_CAPACITY");
+    let peak = service.0.memory_kib("VmHWM");
+    assert!(peak < before + (32 << 10), "{before} KiB before, {peak} KiB at most");
+    let few = screener.screening().screen_signals(asking(256)).await;
+    assert_eq!(refused(few).1, "FIELD_INVALID");
 }
