@@ -3,8 +3,9 @@
 use super::counters::Counters;
 use super::dialect::Pool;
 use super::error::StoreError;
+use super::requests::Key;
 use super::settings::Settings;
-use super::spool::Spool;
+use super::spool::{Asked, Spool};
 use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey};
 use super::writer::{Change, Job, Message, Refusal, Shared};
@@ -13,7 +14,8 @@ use crate::core::resident::Resident;
 use crate::io::clock::Clock;
 use crate::io::seal::KeyRing;
 use futures_util::future::BoxFuture;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
@@ -26,11 +28,25 @@ pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Clock,
+    /// Connections for lists and whoever else has time.
     pub(super) pool: Pool,
+    /// Connections for what screening looks up: a slow list never holds one.
+    pub(super) lookups: Pool,
     pub(super) shared: Arc<Shared>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) counters: Counters,
-    pub(super) spool: tokio::sync::Mutex<Spool>,
+    /// Held while its file is written or moved, never while the database is waited for.
+    pub(super) spool: Mutex<Spool>,
+    /// Answers to requests with a key whose verdicts wait in the spool; it is as bounded as the spool.
+    pub(super) waiting: RwLock<HashMap<Key, Held>>,
+    /// Held by the one who drains.
+    pub(super) drains: tokio::sync::Mutex<()>,
+}
+
+/// What a request was answered whose verdict waits in the spool.
+pub(super) struct Held {
+    pub(super) digest: [u8; 32],
+    pub(super) answer: Vec<u8>,
 }
 
 impl std::fmt::Debug for Store {
@@ -49,6 +65,25 @@ impl Store {
     pub async fn keep<E, F>(
         &self,
         request: Option<RequestKey>,
+        change: F,
+    ) -> Result<Answer, KeepError<E>>
+    where
+        E: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, KeepError<E>>>
+            + Send
+            + 'static,
+    {
+        self.keep_asked(request.map(|request| self.asked(&request)), change).await
+    }
+
+    pub(super) fn asked(&self, request: &RequestKey) -> Asked {
+        Asked { key: Key::of(&self.0.keys, request), digest: request.digest }
+    }
+
+    /// [`Self::keep`] for a request whose key is read already.
+    pub(super) async fn keep_asked<E, F>(
+        &self,
+        request: Option<Asked>,
         change: F,
     ) -> Result<Answer, KeepError<E>>
     where
