@@ -328,6 +328,8 @@ async fn a_verdict_that_nothing_has_room_for_is_counted_as_its_answer_says() {
     drop(other);
     let (_folder, store) = service.into_store().await;
     let journal = store.journal(1, 1000).await.expect("read");
+    let is_verdict = |event: &Option<Event>| matches!(event, Some(Event::VerdictGiven { .. }));
+    assert!(!journal.iter().any(|recorded| is_verdict(&recorded.event)), "and nothing else");
     let counted: Vec<u64> = journal
         .into_iter()
         .filter_map(|recorded| match recorded.event {

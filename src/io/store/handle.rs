@@ -58,7 +58,8 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Keeps a change: runs it on fresh rows in a transaction, and answers once what it recorded is on disk and in the
     /// memory of the process. A change that refuses leaves no trace. With a request's key that was kept before, the
-    /// change is not run: the first answer is given again.
+    /// change is not run: the first answer is given again. A change that nobody waits for any more when its turn comes is
+    /// not run either.
     ///
     /// # Errors
     /// [`KeepError`]: the change's own refusal, a request's key used for other content, or the store's failure.

@@ -229,6 +229,10 @@ impl Writer {
         self.tx.conn.take_erred();
         let mut requests = HashMap::new();
         for Job { request, change, answer } in jobs {
+            if answer.is_closed() {
+                // Nobody waits for it any more: its verdict went to the spool or was counted, or its caller has gone.
+                continue;
+            }
             let outcome = self.one(request, change, &mut requests).await;
             let outcome = match outcome {
                 // The caller is told what its statement failed of; the others share its fate.

@@ -240,6 +240,21 @@ async fn entries_of_a_bank_are_counted_right_within_a_transaction_that_changes_t
 }
 
 #[tokio::test]
+async fn a_change_that_nobody_waits_for_any_more_is_not_made() {
+    let home = Home::new(16);
+    let store = home.open().await;
+    store.record(tenant("acme")).await.unwrap();
+    let mut other = super::super::dialect::connect(&home.settings(), false).await.unwrap();
+    other.begin("SELECT 1").await.unwrap();
+    let given_up = store.record(tenant("other"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), given_up).await.is_err());
+    drop(other);
+    store.record(tenant("third")).await.unwrap();
+    let names: Vec<_> = store.tenants(None, 9).await.unwrap().into_iter().map(|t| t.id).collect();
+    assert_eq!(names, ["acme", "third"].map(|name| TenantId::parse(name).unwrap()));
+}
+
+#[tokio::test]
 async fn a_request_repeated_at_the_same_moment_is_carried_out_once() {
     let home = Home::new(7);
     let store = home.open().await;
