@@ -3,6 +3,7 @@
 use super::counters::Counters;
 use super::dialect::Pool;
 use super::error::StoreError;
+use super::held::Held;
 use super::requests::Key;
 use super::settings::Settings;
 use super::spool::{Asked, Spool};
@@ -15,7 +16,6 @@ use crate::io::clock::Clock;
 use crate::io::seal::KeyRing;
 use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
@@ -37,16 +37,10 @@ pub(super) struct Inner {
     pub(super) counters: Counters,
     /// Held while its file is written or moved, never while the database is waited for.
     pub(super) spool: Mutex<Spool>,
-    /// Answers to requests with a key whose verdicts wait in the spool; it is as bounded as the spool.
-    pub(super) waiting: RwLock<HashMap<Key, Held>>,
+    /// Answers to requests whose verdicts wait in the spool.
+    pub(super) waiting: RwLock<Held>,
     /// Held by the one who drains.
     pub(super) drains: tokio::sync::Mutex<()>,
-}
-
-/// What a request was answered whose verdict waits in the spool.
-pub(super) struct Held {
-    pub(super) digest: [u8; 32],
-    pub(super) answer: Vec<u8>,
 }
 
 impl std::fmt::Debug for Store {

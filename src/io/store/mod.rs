@@ -15,6 +15,7 @@ pub mod tx;
 pub mod requests;
 pub mod counters;
 pub mod spool;
+mod held;
 mod writer;
 mod open;
 mod handle;

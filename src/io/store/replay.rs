@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::handle::Store;
+use super::held::Other;
 use super::journal::{self, Receipt};
 use super::requests;
 use super::spool::Asked;
@@ -55,13 +56,7 @@ impl Store {
         &self,
         asked: &Asked,
     ) -> Result<Option<Answer>, KeepError<Infallible>> {
-        match self.0.waiting.read().get(&asked.key) {
-            Some(held) if held.digest != asked.digest => Err(KeepError::RequestIdReused),
-            Some(held) => {
-                Ok(Some(Answer { bytes: held.answer.clone(), number: None, first: false }))
-            }
-            None => Ok(None),
-        }
+        self.0.waiting.read().find(asked).map_err(|Other| KeepError::RequestIdReused)
     }
 
     /// [`Self::receipt`] for an answer that is about to be given, and goes without where it takes too long.

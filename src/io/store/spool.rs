@@ -11,7 +11,7 @@ use crate::core::event::Event;
 use crate::io::seal::{KeyRing, Place};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -69,18 +69,6 @@ pub struct Spool {
     broken: bool,
 }
 
-/// What a file of the spool holds.
-#[derive(Default)]
-pub struct Content {
-    /// Verdicts in the order in which they were put in.
-    pub waiting: Vec<Waiting>,
-    /// Bytes up to the end of the last record that opens.
-    whole_bytes: u64,
-    /// Whether the file did not read whole and has to be set aside: a record does not open, or the last one is cut
-    /// short, as by a write that was never acknowledged.
-    pub damaged: bool,
-}
-
 fn place(offset: u64) -> Place {
     Place::of("spool").number(offset)
 }
@@ -97,83 +85,110 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-fn read(path: &Path, keys: &KeyRing) -> Result<Content, StoreError> {
-    let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(mut file) => file.read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(error) => return Err(error.into()),
-    };
-    let mut content = Content::default();
-    let mut at = 0;
-    while at < bytes.len() {
-        let record = bytes[at..].split_first_chunk::<4>().and_then(|(length, rest)| {
-            let length = u32::from_be_bytes(*length) as usize;
-            rest.get(..length)
-        });
-        let Some(sealed) = record else {
-            content.damaged = true;
-            break;
-        };
-        let opened = keys.open(&place(at as u64), sealed).ok();
-        at += 4 + sealed.len();
-        match opened.and_then(|bytes| Waiting::read(&bytes)) {
-            Some(waiting) => {
-                content.waiting.push(waiting);
-                content.whole_bytes = at as u64;
-            }
-            None => content.damaged = true,
-        }
+/// The records of a file, read one after the other: a long file takes no more memory than a short one.
+pub struct Records {
+    file: Option<BufReader<File>>,
+    at: u64,
+    left: u64,
+    whole_bytes: u64,
+    damaged: bool,
+}
+
+impl Records {
+    fn of(path: &Path) -> Result<Self, StoreError> {
+        let left = length(path)?;
+        let file = if left == 0 { None } else { Some(BufReader::new(File::open(path)?)) };
+        Ok(Self { file, at: 0, left, whole_bytes: 0, damaged: false })
     }
-    Ok(content)
+
+    /// The next verdict that can be read.
+    ///
+    /// # Errors
+    /// [`StoreError::File`] where the file cannot be read.
+    pub fn next(&mut self, keys: &KeyRing) -> Result<Option<Waiting>, StoreError> {
+        let Some(file) = &mut self.file else { return Ok(None) };
+        while self.left > 0 {
+            let mut length = [0; 4];
+            let room = self.left.checked_sub(4);
+            if room.is_some() {
+                file.read_exact(&mut length)?;
+            }
+            let bytes = u64::from(u32::from_be_bytes(length));
+            let Some(left) = room.and_then(|room| room.checked_sub(bytes)) else {
+                (self.left, self.damaged) = (0, true);
+                break;
+            };
+            let mut sealed = vec![0; u32::from_be_bytes(length) as usize];
+            file.read_exact(&mut sealed)?;
+            let opened = keys.open(&place(self.at), &sealed).ok();
+            self.at += 4 + bytes;
+            self.left = left;
+            match opened.and_then(|bytes| Waiting::read(&bytes)) {
+                Some(waiting) => {
+                    self.whole_bytes = self.at;
+                    return Ok(Some(waiting));
+                }
+                None => self.damaged = true,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether something was met that did not read whole: a record that does not open, or a last one that is cut short,
+    /// as by a write that was never acknowledged.
+    #[must_use]
+    pub const fn is_damaged(&self) -> bool {
+        self.damaged
+    }
 }
 
 /// Cuts off what stands behind the last record that opens, as a write leaves it that a crash broke off, so that the next
 /// record follows on a whole one. What is cut off is kept in a file beside it.
-fn cut(path: &Path, whole_bytes: u64, name: &str) -> Result<(), StoreError> {
-    let bytes = std::fs::read(path)?;
-    let torn = usize::try_from(whole_bytes).ok().and_then(|whole| bytes.get(whole..));
-    let torn = torn.unwrap_or_default();
-    if torn.is_empty() {
-        return Ok(());
-    }
-    let aside = path.with_extension(format!("torn-{name}"));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
-    file.write_all(torn)?;
-    file.sync_all()?;
+fn cut(path: &Path, whole_bytes: u64, name: &str) -> std::io::Result<()> {
+    let mut torn = File::open(path)?;
+    torn.seek(SeekFrom::Start(whole_bytes))?;
+    let beside = path.with_extension(format!("torn-{name}"));
+    let mut aside = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let bytes = std::io::copy(&mut torn, &mut aside)?;
+    aside.sync_all()?;
     sync_folder(path)?;
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(whole_bytes)?;
     file.sync_all()?;
-    tracing::error!(
-        bytes = torn.len(),
-        "the end of the spool was torn: it was cut off and set aside"
-    );
+    tracing::error!(bytes, "the end of the spool was torn: it was cut off and set aside");
     Ok(())
 }
 
 impl Spool {
-    /// The spool in a file, which need not exist, and the verdicts that wait in it. A torn end is cut off, and kept in a
-    /// file whose name ends in `name`.
+    /// The spool in a file, which need not exist; `met` is given every verdict that waits in it. A torn end is cut off,
+    /// and kept in a file whose name ends in `name`.
     ///
     /// # Errors
-    /// [`StoreError::File`] where the file cannot be read or cut.
+    /// [`StoreError::File`] where the file cannot be read.
     pub fn open(
         path: &Path,
         bytes_max: u64,
         keys: &KeyRing,
         name: &str,
-    ) -> Result<(Self, Vec<Waiting>), StoreError> {
+        mut met: impl FnMut(Waiting),
+    ) -> Result<Self, StoreError> {
         let draining = path.with_extension("draining");
-        let mut waiting = read(&draining, keys)?.waiting;
-        let content = read(path, keys)?;
-        if length(path)? > content.whole_bytes {
-            cut(path, content.whole_bytes, name)?;
+        let mut earlier = Records::of(&draining)?;
+        while let Some(waiting) = earlier.next(keys)? {
+            met(waiting);
         }
-        waiting.extend(content.waiting);
+        let mut records = Records::of(path)?;
+        while let Some(waiting) = records.next(keys)? {
+            met(waiting);
+        }
+        let mut broken = false;
+        if length(path)? > records.whole_bytes && cut(path, records.whole_bytes, name).is_err() {
+            // Nothing may be put behind the torn end: it goes aside when the rest is drained.
+            tracing::error!("the end of the spool is torn and could not be cut off");
+            broken = true;
+        }
         let (bytes, draining_bytes) = (length(path)?, length(&draining)?);
-        let path = path.to_owned();
-        Ok((Self { path, bytes_max, bytes, draining, draining_bytes, broken: false }, waiting))
+        Ok(Self { path: path.to_owned(), bytes_max, bytes, draining, draining_bytes, broken })
     }
 
     /// Bytes that wait.
@@ -250,11 +265,11 @@ impl Spool {
 pub struct Taken(PathBuf);
 
 impl Taken {
-    /// Reads what waits in it.
+    /// Reads what waits in it, from the beginning.
     ///
     /// # Errors
     /// [`StoreError::File`] where the file cannot be read.
-    pub fn read(&self, keys: &KeyRing) -> Result<Content, StoreError> {
-        read(&self.0, keys)
+    pub fn records(&self) -> Result<Records, StoreError> {
+        Records::of(&self.0)
     }
 }

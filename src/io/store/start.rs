@@ -3,10 +3,11 @@
 use super::counters::Counters;
 use super::dialect::{self, Pool};
 use super::error::StoreError;
-use super::handle::{Held, Inner, Store};
+use super::handle::{Inner, Store};
+use super::held::Held;
 use super::open;
 use super::settings::Settings;
-use super::spool::{Asked, Spool};
+use super::spool::Spool;
 use super::tx::Tx;
 use super::writer::{Message, Shared, Writer};
 use crate::core::event::Event;
@@ -69,13 +70,10 @@ impl Store {
         let pool = Pool::new(&settings, settings.readers);
         let lookups = Pool::new(&settings, LOOKUP_READERS);
         let (path, bytes_max) = (&settings.spool, settings.spool_bytes_max);
-        let (spool, waits) = Spool::open(path, bytes_max, &keys, &clock.fresh_id())?;
-        let held = waits.into_iter().filter_map(|waiting| {
-            let Asked { key, digest } = waiting.asked?;
-            Some((key, Held { digest, answer: waiting.answer }))
-        });
+        let (name, mut held) = (clock.fresh_id(), Held::default());
+        let spool = Spool::open(path, bytes_max, &keys, &name, |waiting| held.put(&waiting))?;
         let inner = Inner {
-            waiting: RwLock::new(held.collect()),
+            waiting: RwLock::new(held),
             settings,
             keys,
             clock,

@@ -2,12 +2,13 @@
 
 use super::counters::{COUNTS_PER_EVENT_MAX, Counters};
 use super::error::StoreError;
-use super::handle::{Held, Inner, Store};
-use super::spool::{Asked, Spool, Waiting};
+use super::handle::{Inner, Store};
+use super::spool::{Records, Spool, Waiting};
 use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey, VerdictKept};
 use crate::core::access::Scope;
 use crate::core::event::{Event, GivenVerdict};
+use crate::io::seal::KeyRing;
 use futures_util::future::try_join_all;
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
@@ -23,6 +24,16 @@ async fn record_once(tx: &mut Tx, event: Event) -> Result<(), StoreError> {
         return Ok(());
     }
     tx.record(event).await.map(drop)
+}
+
+fn next_part(records: &mut Records, keys: &KeyRing) -> Result<Vec<Waiting>, StoreError> {
+    let mut part = Vec::new();
+    while part.len() < DRAIN_AT_ONCE
+        && let Some(waiting) = records.next(keys)?
+    {
+        part.push(waiting);
+    }
+    Ok(part)
 }
 
 impl Store {
@@ -120,12 +131,8 @@ impl Store {
                 return Ok(first);
             }
             spool.put(&inner.keys, &waiting)?;
-            let Waiting { asked, answer, .. } = waiting;
-            if let Some(Asked { key, digest }) = asked {
-                let held = Held { digest, answer: answer.clone() };
-                inner.waiting.write().insert(key, held);
-            }
-            Ok(Answer { bytes: answer, number: None, first: true })
+            inner.waiting.write().put(&waiting);
+            Ok(Answer { bytes: waiting.answer, number: None, first: true })
         };
         self.with_spool(put).await?
     }
@@ -147,20 +154,25 @@ impl Store {
         // What an earlier draining did not end with, then what has come since.
         for _ in 0..2 {
             let Some(taken) = self.with_spool(|_, spool| spool.take()).await?? else { break };
-            let content = taken.read(&self.0.keys)?;
-            for part in content.waiting.chunks(DRAIN_AT_ONCE) {
+            let mut records = taken.records()?;
+            loop {
+                let part = next_part(&mut records, &self.0.keys)?;
+                if part.is_empty() {
+                    break;
+                }
+                count += part.len();
                 try_join_all(part.iter().map(|waiting| self.drain(waiting.clone()))).await?;
+                let mut held = self.0.waiting.write();
+                for asked in part.iter().filter_map(|waiting| waiting.asked.as_ref()) {
+                    held.forget(&asked.key);
+                }
             }
-            count += content.waiting.len();
-            let name = content.damaged.then(|| format!("damaged-{}", self.0.clock.fresh_id()));
-            if name.is_some() {
+            let aside =
+                records.is_damaged().then(|| format!("damaged-{}", self.0.clock.fresh_id()));
+            if aside.is_some() {
                 tracing::error!("the spool did not read whole: its file was set aside");
             }
-            self.with_spool(move |_, spool| spool.done(name.as_deref())).await??;
-            let mut held = self.0.waiting.write();
-            for asked in content.waiting.iter().filter_map(|waiting| waiting.asked.as_ref()) {
-                held.remove(&asked.key);
-            }
+            self.with_spool(move |_, spool| spool.done(aside.as_deref())).await??;
         }
         Ok(count)
     }

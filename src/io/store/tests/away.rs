@@ -106,7 +106,7 @@ async fn a_request_answered_while_the_database_was_away_is_answered_the_same_the
     // It is back, and nothing is drained yet.
     assert_eq!(first(&keep_keyed(&store, "v4", key("r", 1)).await.unwrap()), ("v1", false));
     assert_eq!(store.drain_spool().await, Ok(1));
-    assert!(store.0.waiting.read().is_empty());
+    assert_eq!(store.0.waiting.read().bytes(), 0);
     let after = store.first_answer(&key("r", 1).unwrap()).await.unwrap().unwrap();
     assert!(matches!(&after, VerdictKept::Kept(answer) if answer.number.is_some()));
     assert_eq!(first(&after), ("v1", false));
@@ -123,9 +123,11 @@ async fn a_request_whose_verdict_waited_over_a_restart_gets_its_first_answer() {
     drop(store);
     // The next process cannot drain at once: the answer is known all the same.
     let keys = Arc::clone(&home.keys);
-    let (spool, waits) = Spool::open(&home.settings().spool, 1 << 20, &keys, "x").unwrap();
+    let mut waits = Vec::new();
+    let met = |waiting: Waiting| waits.push(waiting.answer);
+    let spool = Spool::open(&home.settings().spool, 1 << 20, &keys, "x", met).unwrap();
     assert!(spool.bytes() > 0);
-    assert_eq!((waits.len(), waits[0].answer.as_slice()), (1, &b"v1"[..]));
+    assert_eq!(waits, [b"v1"]);
     let store = Store::open_with(home.settings(), keys, home.clock.clone(), None).await.unwrap();
     assert_eq!(first(&keep_keyed(&store, "v2", key("r", 1)).await.unwrap()), ("v1", false));
     assert_eq!(names(&store).await, ["v1"]);
@@ -213,14 +215,17 @@ async fn a_torn_end_is_cut_off_and_kept_and_the_next_verdict_follows_on_a_whole_
     {
         std::fs::write(&path, torn).unwrap();
         let name = format!("round{round}");
-        let (mut spool, waits) = Spool::open(&path, 1 << 20, &home.keys, &name).unwrap();
-        assert_eq!((waits.len(), spool.bytes()), (2, whole.len() as u64));
+        let mut waits = 0;
+        let met = |_| waits += 1;
+        let mut spool = Spool::open(&path, 1 << 20, &home.keys, &name, met).unwrap();
+        assert_eq!((waits, spool.bytes()), (2, whole.len() as u64));
         let aside = path.with_extension(format!("torn-{name}"));
         assert_eq!(std::fs::read(&aside).unwrap(), torn[whole.len()..]);
         let next = Waiting { event: verdict("v4"), asked: None, answer: Vec::new() };
         spool.put(&home.keys, &next).unwrap();
-        let content = spool.take().unwrap().unwrap().read(&home.keys).unwrap();
-        assert_eq!((content.waiting.len(), content.damaged), (3, false));
+        let mut records = spool.take().unwrap().unwrap().records().unwrap();
+        let read = std::iter::from_fn(|| records.next(&home.keys).unwrap()).count();
+        assert_eq!((read, records.is_damaged()), (3, false));
         spool.done(None).unwrap();
     }
 }
