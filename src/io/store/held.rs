@@ -58,7 +58,7 @@ impl Held {
     }
 
     /// Bytes of answers that are held.
-    #[must_use]
+    #[cfg(test)]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
