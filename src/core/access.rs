@@ -129,13 +129,23 @@ pub struct Tenant {
 }
 
 /// How a credential is proved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Proof {
     /// SHA-256 of a 256-bit random key. The key itself is shown once and kept nowhere.
     Key(#[serde(with = "hex::serde")] [u8; 32]),
     /// SHA-256 of a client certificate in DER form.
     Certificate(#[serde(with = "hex::serde")] [u8; 32]),
+}
+
+impl std::fmt::Debug for Proof {
+    /// Prints kind and length only: what proves a caller must not reach a log by way of `{:?}`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key(32 bytes)",
+            Self::Certificate(_) => "Certificate(32 bytes)",
+        })
+    }
 }
 
 /// A key or certificate by which a caller is known.
@@ -166,5 +176,16 @@ impl Credential {
     #[must_use]
     pub fn is_valid_at(&self, now: Time) -> bool {
         self.revoked.is_none() && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_a_proof_shows_its_kind_only() {
+        assert_eq!(format!("{:?}", Proof::Key([0xab; 32])), "Key(32 bytes)");
+        assert_eq!(format!("{:?}", Proof::Certificate([0xab; 32])), "Certificate(32 bytes)");
     }
 }

@@ -123,6 +123,8 @@ pub struct Bank {
     pub created: Time,
     /// When its settings or entries last changed.
     pub changed: Time,
+    /// When its entries last changed, or it was made: its freshness. Settings do not renew it.
+    pub learned: Time,
 }
 
 impl Bank {

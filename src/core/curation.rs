@@ -95,6 +95,7 @@ pub fn create_bank(present: Option<&Bank>, wanted: NewBank, now: Time) -> Result
         version: 1,
         created: now,
         changed: now,
+        learned: now,
     })
 }
 
@@ -372,9 +373,34 @@ pub fn remove_entry(mut entry: Entry, read: Option<u64>) -> Result<Entry, Refuse
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::bank::RATIO_ALL;
 
     fn known(name: &str, state: EntryState) -> Known {
         Some((EntryId::parse(name).unwrap(), state))
+    }
+
+    #[test]
+    fn new_settings_do_not_renew_what_a_bank_learned() {
+        let settings = BankSettings {
+            display_name: String::new(),
+            role: BankRole::Positive,
+            mode: BankMode::Shadow,
+            enabled: true,
+            ratio_millionths: RATIO_ALL,
+            rules: Vec::new(),
+            vetted: false,
+            legal_basis: String::new(),
+            freshness_max: None,
+        };
+        let id = BankId::parse("known").unwrap();
+        let made = create_bank(None, NewBank { id, settings }, Time::from_millis(1)).unwrap();
+        assert_eq!(made.learned, Time::from_millis(1));
+        let patch = BankPatch { display_name: Some("other".into()), ..BankPatch::default() };
+        let renamed = update_bank(made, patch, None, Time::from_millis(9)).unwrap();
+        assert_eq!(
+            (renamed.changed, renamed.learned),
+            (Time::from_millis(9), Time::from_millis(1))
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! The memory follows the banks entry by entry: what [`Matcher::put_entries`] was given is found, and what
 //! it withdrew is not, by the next [`Matcher::search`]. Results come in a defined order.
 
-use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry};
+use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry, EntryState};
 use crate::core::hamming::{Index, Near};
 use crate::core::id::{BankId, EntryId};
 use crate::core::signal::{Signal, SignalType};
@@ -33,6 +33,8 @@ struct Shelf {
     name: Arc<BankId>,
     number: u64,
     entries: HashMap<Arc<EntryId>, Vec<Slot>>,
+    /// Entries that are there and match nothing, such as proposed ones: for counting.
+    silent: HashSet<EntryId>,
     counts: BTreeMap<SignalType, u64>,
     /// Those of `counts` whose matches count.
     counting: BTreeMap<SignalType, u64>,
@@ -54,6 +56,8 @@ pub struct BankStatus<'a> {
     pub signals: &'a BTreeMap<SignalType, u64>,
     /// Entries that hold at least one matchable signal.
     pub entries: usize,
+    /// Entries that are not removed.
+    pub entry_count: u64,
 }
 
 /// A signal to look for.
@@ -110,6 +114,7 @@ impl Matcher {
                     name: Arc::new(bank.id.clone()),
                     number,
                     entries: HashMap::new(),
+                    silent: HashSet::new(),
                     counts: BTreeMap::new(),
                     counting: BTreeMap::new(),
                 };
@@ -136,6 +141,7 @@ impl Matcher {
         if let Some(shelf) = self.shelves.get_mut(bank) {
             shelf.number = number;
             shelf.bank.changed = at;
+            shelf.bank.learned = at;
         }
     }
 
@@ -143,6 +149,11 @@ impl Matcher {
         self.take_entry(bank, &entry.id);
         let effect = entry.state.effect();
         if effect == Effect::Absent || entry.signals.is_empty() {
+            if entry.state != EntryState::Removed
+                && let Some(shelf) = self.shelves.get_mut(bank)
+            {
+                shelf.silent.insert(entry.id.clone());
+            }
             return;
         }
         let Some(shelf_name) = self.shelves.get(bank).map(|shelf| Arc::clone(&shelf.name)) else {
@@ -173,9 +184,9 @@ impl Matcher {
     }
 
     fn take_entry(&mut self, bank: &BankId, entry: &EntryId) {
-        let Some(slots) = self.shelves.get_mut(bank).and_then(|s| s.entries.remove(entry)) else {
-            return;
-        };
+        let Some(shelf) = self.shelves.get_mut(bank) else { return };
+        shelf.silent.remove(entry);
+        let Some(slots) = shelf.entries.remove(entry) else { return };
         for slot in slots {
             if let Some(held) = self.clear(slot)
                 && let Some(shelf) = self.shelves.get_mut(bank)
@@ -341,6 +352,7 @@ impl Shelf {
             number: self.number,
             signals: &self.counts,
             entries: self.entries.len(),
+            entry_count: (self.entries.len() + self.silent.len()) as u64,
         }
     }
 }

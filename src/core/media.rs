@@ -4,7 +4,7 @@ use crate::core::signal::Bits256;
 use crate::core::verdict::{CheckState, Form};
 
 /// Digests of the bytes of a part, as they were uploaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Digests {
     /// MD5.
     pub md5: [u8; 16],
@@ -12,6 +12,13 @@ pub struct Digests {
     pub sha1: [u8; 20],
     /// SHA-256.
     pub sha256: [u8; 32],
+}
+
+impl std::fmt::Debug for Digests {
+    /// Prints the kinds only: a digest must not reach a log by way of `{:?}`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Digests(MD5, SHA-1, SHA-256)")
+    }
 }
 
 /// The hash of one form of one frame of a picture.
@@ -253,6 +260,12 @@ fn text_picture(head: &[u8]) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn debug_output_of_digests_shows_their_kinds_only() {
+        let digests = Digests { md5: [0xab; 16], sha1: [0xab; 20], sha256: [0xab; 32] };
+        assert_eq!(format!("{digests:?}"), "Digests(MD5, SHA-1, SHA-256)");
+    }
 
     fn placed(place: usize, magic: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0xee; place];

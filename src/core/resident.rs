@@ -2,7 +2,7 @@
 
 use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::event::Event;
-use crate::core::id::{CredentialId, SurfaceId, TenantId};
+use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
 use crate::core::matcher::Matcher;
 use crate::core::policy::Surface;
 use std::collections::{BTreeMap, HashMap};
@@ -99,5 +99,12 @@ impl Resident {
     #[must_use]
     pub fn of(&self, scope: &Scope) -> Option<&Holding> {
         self.holdings.get(scope)
+    }
+
+    /// Number of entries of a bank that are not removed; 0 of a bank that is not there.
+    #[must_use]
+    pub fn entry_count(&self, scope: &Scope, bank: &BankId) -> u64 {
+        let status = self.of(scope).and_then(|holding| holding.matcher.bank(bank));
+        status.map_or(0, |status| status.entry_count)
     }
 }

@@ -7,8 +7,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// 256 bits of a perceptual hash; bit `k` is bit `k % 64` of word `k / 64`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Bits256(pub [u64; 4]);
+
+impl fmt::Debug for Bits256 {
+    /// Prints the length only: a value must not reach a log by way of `{:?}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bits256(256 bits)")
+    }
+}
 
 impl Bits256 {
     /// Number of bits in which two values differ, 0 to 256.
@@ -317,6 +324,13 @@ impl Signal {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn debug_output_of_bits_shows_their_length_only() {
+        assert_eq!(format!("{:?}", Bits256([0xdead_beef; 4])), "Bits256(256 bits)");
+        let signal = Signal::Pdq(Bits256([0xdead_beef; 4]));
+        assert_eq!(format!("{signal:?}"), format!("Signal({})", SignalType::Pdq));
+    }
 
     fn any_signal() -> impl Strategy<Value = Signal> {
         prop_oneof![

@@ -9,7 +9,7 @@ use crate::core::resident::{Holding, Resident};
 use crate::core::screening::decision::{Decided, Deciding, Moment};
 use crate::core::screening::question::Question;
 use crate::core::verdict::{Disposition, OnIncomplete, Verdict};
-use crate::io::store::{KeepError, Receipt, VerdictKept};
+use crate::io::store::{KeepError, Receipt, StoreError, VerdictKept};
 use crate::proto::v1;
 use crate::services::desk::{Call, Desk};
 use crate::services::status::{Reason, Refusal, reused};
@@ -51,8 +51,23 @@ impl Desk {
             Err(KeepError::RequestIdReused) => return Err(reused()),
             Ok(None) | Err(_) => return Ok(None),
         };
-        let (given, number) = (read_given(&first.bytes)?, first.number);
-        Ok(Some(self.kept_reply(call, &given, number, v1::Origin::Repeated).await))
+        self.repeated(call, &first).await.map(Some)
+    }
+
+    /// Writes a first answer again.
+    async fn repeated(&self, call: &Call, first: &VerdictKept) -> Result<v1::Verdict, Refusal> {
+        let origin = v1::Origin::Repeated;
+        match first {
+            VerdictKept::Kept(answer) => {
+                let given = read_given(&answer.bytes)?;
+                Ok(self.kept_reply(call, &given, answer.number, origin).await)
+            }
+            VerdictKept::Pending(answer) => {
+                let given = read_given(&answer.bytes)?;
+                let (context, verdict) = (&given.context, &given.verdict);
+                Ok(self.unkept_reply(call, context, verdict, v1::Record::Pending, origin))
+            }
+        }
     }
 
     /// Whether the surface is open for calls and the memory is as far as the caller asks.
@@ -139,7 +154,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`Reason::RequestIdReused`]. A store that is away is no error: the verdict is spooled and `PENDING`, and where
-    /// the spool is full the answer is `HOLD` at least.
+    /// the spool is full too, it is counted only, and the answer is `HOLD` at least.
     pub async fn keep(
         &self,
         call: &Call,
@@ -169,20 +184,18 @@ impl Desk {
             Ok(VerdictKept::Kept(answer)) if answer.first => {
                 Ok(self.kept_reply(call, &given, answer.number, origin).await)
             }
-            Ok(VerdictKept::Kept(answer)) => {
-                let first = read_given(&answer.bytes)?;
-                Ok(self.kept_reply(call, &first, answer.number, v1::Origin::Repeated).await)
-            }
-            Ok(VerdictKept::Pending) => {
+            Ok(VerdictKept::Pending(answer)) if answer.first => {
                 let (context, verdict) = (&given.context, &given.verdict);
                 Ok(self.unkept_reply(call, context, verdict, v1::Record::Pending, origin))
             }
+            Ok(first) => self.repeated(call, &first).await,
             Err(KeepError::RequestIdReused) => Err(reused()),
             Err(KeepError::Refused(never)) => match never {},
             Err(KeepError::Store(_)) => {
-                let verdict = held_at_least(given.verdict);
-                let record = v1::Record::Counted;
-                Ok(self.unkept_reply(call, &given.context, &verdict, record, origin))
+                let (verdict, context) = (held_at_least(given.verdict), &given.context);
+                let kind = context.surface_kind;
+                self.store.counters().count(scope, kind, verdict.disposition, completeness);
+                Ok(self.unkept_reply(call, context, &verdict, v1::Record::Counted, origin))
             }
         }
     }
@@ -199,8 +212,8 @@ impl Desk {
         write(verdict, context.item.as_ref(), call.caller.sees_match_detail(), standing)
     }
 
-    /// Writes a verdict that stands in the journal, with its receipt.
-    pub async fn kept_reply(
+    /// Writes a verdict that stands in the journal, with its receipt where that is had at once.
+    async fn kept_reply(
         &self,
         call: &Call,
         given: &GivenVerdict,
@@ -209,12 +222,23 @@ impl Desk {
     ) -> v1::Verdict {
         let receipt = match number {
             // A receipt can be had again by GetVerdict: a store that fails just now costs only this copy.
-            Some(number) => self.store.receipt(number).await.ok().flatten().map(write_receipt),
+            Some(number) => self.store.receipt_soon(number).await.ok().flatten(),
             None => None,
         };
-        let standing = Standing { record: v1::Record::Kept, receipt, origin };
-        let sees_detail = call.caller.sees_match_detail();
-        write(&given.verdict, given.context.item.as_ref(), sees_detail, standing)
+        write_kept(call, given, receipt, origin)
+    }
+
+    /// The verdict of that name with its receipt, which this waits for.
+    ///
+    /// # Errors
+    /// [`Reason::NotFound`]; [`Reason::StoreUnavailable`].
+    pub async fn verdict(&self, call: &Call, id: &VerdictId) -> Result<v1::Verdict, Refusal> {
+        let found = self.store.verdict(&call.caller.scope, id).await?;
+        let missing = || Refused::Missing(Thing::Verdict, id.to_string());
+        let (number, given) = found.ok_or_else(missing)?;
+        let receipt = self.store.receipt(number).await?;
+        let receipt = receipt.ok_or(StoreError::Corrupt("checkpoint"))?;
+        Ok(write_kept(call, &given, Some(receipt), v1::Origin::Repeated))
     }
 }
 
@@ -223,6 +247,18 @@ fn held_at_least(mut verdict: Verdict) -> Verdict {
     verdict.disposition = verdict.disposition.max(Disposition::Hold);
     verdict.incomplete.get_or_insert(OnIncomplete::Hold);
     verdict
+}
+
+fn write_kept(
+    call: &Call,
+    given: &GivenVerdict,
+    receipt: Option<Receipt>,
+    origin: v1::Origin,
+) -> v1::Verdict {
+    let receipt = receipt.map(write_receipt);
+    let standing = Standing { record: v1::Record::Kept, receipt, origin };
+    let sees_detail = call.caller.sees_match_detail();
+    write(&given.verdict, given.context.item.as_ref(), sees_detail, standing)
 }
 
 fn write_receipt(receipt: Receipt) -> v1::Receipt {

@@ -48,6 +48,7 @@ impl From<StoreError> for Refusal {
         match error {
             StoreError::SpoolFull => Self::new(Reason::SpoolFull, "the spool is full"),
             StoreError::Database(_)
+            | StoreError::Late
             | StoreError::Full
             | StoreError::OutcomeUnknown
             | StoreError::Failed

@@ -185,3 +185,37 @@ async fn the_policy_of_a_surface_decides_what_an_incomplete_check_means() {
         assert_eq!(!verdict.recheck_token.is_empty(), rechecks);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_callers_at_once_one_gets_a_credential_for_a_certificate() {
+    let service = Service::start().await;
+    for round in 0..4_u8 {
+        let wanted = v1::CreateCredentialRequest {
+            credential: Some(v1::Credential {
+                tenant_id: "operator".into(),
+                environment: Environment::Test.into(),
+                roles: vec![Role::Screener.into()],
+                proof: Some(v1::credential::Proof::CertificateSha256(vec![round; 32].into())),
+                ..v1::Credential::default()
+            }),
+            request_id: String::new(),
+        };
+        let calls: Vec<_> = (0..16)
+            .map(|_| {
+                let (mut admin, wanted) = (service.admin().admin(), wanted.clone());
+                tokio::spawn(async move { admin.create_credential(wanted).await })
+            })
+            .collect();
+        let mut made = 0;
+        for call in calls {
+            match call.await.expect("no panic") {
+                Ok(_) => made += 1,
+                Err(status) => {
+                    let refusal = refused::<()>(Err(status));
+                    assert_eq!(refusal, (Code::InvalidArgument, "FIELD_INVALID".into()));
+                }
+            }
+        }
+        assert_eq!(made, 1, "round {round}");
+    }
+}

@@ -322,3 +322,80 @@ async fn two_signals_compare_without_any_bank() {
     assert!(!other.comparable);
     assert_eq!(bad_fields(compare(None, None).await), ["first", "second"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_settings_do_not_renew_a_bank_that_is_stale() {
+    let service = Service::start().await;
+    let (curator, screener) = service.staff().await;
+    let mut short = bank("known");
+    let limit = prost_types::Duration { seconds: 1, nanos: 0 };
+    short.bank.as_mut().unwrap().freshness_limit = Some(limit);
+    curator.banks().create_bank(short).await.expect("made");
+    curator.banks().add_entry(entry("known", vec![md5("a")])).await.expect("added");
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let rename = v1::UpdateBankRequest {
+        bank: Some(v1::Bank {
+            bank_id: "known".into(),
+            display_name: "another name".into(),
+            ..v1::Bank::default()
+        }),
+        update_mask: mask(&["display_name"]),
+        request_id: String::new(),
+    };
+    let renamed = curator.banks().update_bank(rename).await.expect("renamed").into_inner();
+    let renamed = renamed.bank.unwrap();
+    assert!(renamed.update_time.unwrap().seconds > renamed.create_time.unwrap().seconds);
+    assert_eq!(disposition_of(&screener, vec![md5("b")]).await.disposition(), Disposition::Hold);
+    let status = curator.banks().get_index_status(v1::GetIndexStatusRequest {}).await.unwrap();
+    assert!(status.into_inner().banks[0].stale);
+    curator.banks().add_entry(entry("known", vec![md5("c")])).await.expect("added");
+    assert_eq!(disposition_of(&screener, vec![md5("b")]).await.disposition(), Disposition::Allow);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bank_counts_what_is_not_removed_in_every_state_and_a_repetition_says_the_first_count() {
+    let service = Service::start().await;
+    let curator = service.staff().await.0;
+    curator.banks().create_bank(bank("known")).await.expect("made");
+    for (value, state) in [
+        ("a", v1::EntryState::Active),
+        ("b", v1::EntryState::Proposed),
+        ("c", v1::EntryState::Retired),
+        ("d", v1::EntryState::Trial),
+    ] {
+        let mut adding = entry("known", vec![md5(value)]);
+        adding.entry_id = value.into();
+        let made = curator.banks().add_entry(adding).await.expect("added").into_inner();
+        let change = v1::UpdateEntryRequest {
+            entry: Some(v1::BankEntry { state: state.into(), ..made.entry.unwrap() }),
+            update_mask: mask(&["state"]),
+            request_id: String::new(),
+        };
+        curator.banks().update_entry(change).await.expect("changed");
+    }
+    let listed = |caller: Caller| async move {
+        let list = caller.banks().list_banks(v1::ListBanksRequest::default()).await;
+        list.expect("listed").into_inner().banks[0].entry_count
+    };
+    assert_eq!(listed(curator.clone()).await, 4);
+    let rename = v1::UpdateBankRequest {
+        bank: Some(v1::Bank { bank_id: "known".into(), ..v1::Bank::default() }),
+        update_mask: mask(&["display_name"]),
+        request_id: "rename".into(),
+    };
+    let first = curator.banks().update_bank(rename.clone()).await.expect("renamed").into_inner();
+    assert_eq!(first.bank.as_ref().unwrap().entry_count, 4);
+    for value in ["b", "d"] {
+        let remove = v1::RemoveEntryRequest {
+            bank_id: "known".into(),
+            entry_id: value.into(),
+            ..v1::RemoveEntryRequest::default()
+        };
+        curator.banks().remove_entry(remove).await.expect("removed");
+    }
+    assert_eq!(listed(curator.clone()).await, 2);
+    let again = curator.banks().update_bank(rename).await.expect("repeated").into_inner();
+    assert_eq!(again, first, "the first answer, with the first count");
+    let service = service.restart().await;
+    assert_eq!(listed(service.staff().await.0).await, 2, "after a restart too");
+}

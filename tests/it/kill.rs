@@ -2,10 +2,16 @@
 
 use crate::binary::{Server, bulwark, text};
 use crate::service::{WithKey, bank, context, entry, signal};
+use bulwark::core::event::Event;
+use bulwark::io::clock::Clock;
+use bulwark::io::store::{self, Store};
 use bulwark::proto::v1;
 use bulwark::proto::v1::admin_service_client::AdminServiceClient;
 use bulwark::proto::v1::bank_service_client::BankServiceClient;
 use bulwark::proto::v1::screening_service_client::ScreeningServiceClient;
+use bulwark::server::whole::existing_keys;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -155,12 +161,8 @@ fn verify(folder: &Path) -> (i32, String) {
     text(&bulwark(&["verify", "--set", &set]).output().expect("runs"))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_server_has_lost_and_doubled_nothing_that_it_acknowledged() {
-    let kills = if std::env::var_os("BULWARK_LONG").is_some() { 200 } else { 20 };
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let mut server = Server::start(&data);
+/// Makes a key for all that is done here, and a bank that holds the value 0.
+async fn staffed(server: &Server) -> String {
     let admin_key = server.first_key.clone().expect("a first key");
     let mut admin = AdminServiceClient::new(channel(&server.url, &admin_key));
     let made = admin.create_credential(v1::CreateCredentialRequest {
@@ -177,6 +179,16 @@ async fn a_killed_server_has_lost_and_doubled_nothing_that_it_acknowledged() {
     let mut banks = BankServiceClient::new(channel(&server.url, &key));
     banks.create_bank(bank("known")).await.expect("made");
     banks.add_entry(entry("known", vec![value(0)])).await.expect("added");
+    key
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_has_lost_and_doubled_nothing_that_it_acknowledged() {
+    let kills = if std::env::var_os("BULWARK_LONG").is_some() { 200 } else { 20 };
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data);
+    let key = staffed(&server).await;
     let done = Arc::new(Mutex::new(Acknowledged::default()));
     for round in 0..kills {
         let lanes: Vec<_> = (0..4)
@@ -233,4 +245,56 @@ fn flipped_bytes_are_found(data: &Path) {
     std::fs::write(&file, &whole).expect("written");
     assert!(found > flips / 4, "only {found} of {flips} flips were found");
     assert_eq!(verify(data).0, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_while_its_database_is_away_owes_nothing_afterwards_and_says_nothing_twice()
+{
+    const CHECKS: u64 = 24;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let more = ["store.keep_wait_max=100ms"];
+    let server = Server::start_with(&data, &more);
+    let key = staffed(&server).await;
+    let options = SqliteConnectOptions::new().filename(data.join("bulwark.db"));
+    let mut other = SqliteConnection::connect_with(&options).await.expect("connected");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
+    let mut told = BTreeMap::new();
+    for name in 0..CHECKS {
+        let mut screening = ScreeningServiceClient::new(channel(&server.url, &key));
+        let answer = screening.screen_signals(asking(name)).await.expect("answered");
+        let verdict = answer.into_inner().verdict.unwrap();
+        assert_eq!(verdict.record(), v1::Record::Pending);
+        told.insert(name, verdict.verdict_id);
+    }
+    server.kill();
+    drop(other);
+    // As if it had been in the middle of one more, which was never told.
+    let spool = data.join("spool");
+    let mut bytes = std::fs::read(&spool).expect("verdicts wait");
+    let half = bytes[..200].to_vec();
+    bytes.extend(half);
+    std::fs::write(&spool, &bytes).expect("written");
+    let server = Server::start_with(&data, &more);
+    let mut screening = ScreeningServiceClient::new(channel(&server.url, &key));
+    for (name, id) in &told {
+        let again = screening.screen_signals(asking(*name)).await.expect("answered").into_inner();
+        let again = again.verdict.unwrap();
+        assert_eq!((&again.verdict_id, again.record()), (id, v1::Record::Kept));
+        let get = v1::GetVerdictRequest { verdict_id: id.clone() };
+        let kept = screening.get_verdict(get).await.expect("on record").into_inner();
+        assert!(kept.verdict.unwrap().receipt.is_some());
+    }
+    assert_eq!(server.stop(), 0);
+    assert_eq!(verify(&data).0, 0);
+    let keys = Arc::new(existing_keys(&data, &Clock::system()).expect("keys"));
+    let store = Store::open(store::Settings::in_folder(&data), keys, Clock::system()).await;
+    let journal = store.expect("opens").journal(1, 1000).await.expect("read");
+    let is_verdict = |event: &Option<Event>| matches!(event, Some(Event::VerdictGiven { .. }));
+    let verdicts = journal.iter().filter(|recorded| is_verdict(&recorded.event)).count();
+    assert_eq!(verdicts as u64, CHECKS);
+    let names = std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().file_name());
+    let torn = names.filter(|name| name.to_string_lossy().starts_with("spool.torn-")).count();
+    assert_eq!(torn, 1, "the torn end is kept, and nothing else of the spool");
+    assert!(!spool.exists());
 }

@@ -2,8 +2,11 @@
 
 use crate::descriptor::{messages, rpcs};
 use crate::service::*;
+use bulwark::core::event::Event;
+use bulwark::core::verdict::Disposition;
 use bulwark::proto::v1;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tonic::Code;
 use v1::{Environment, Role};
 
@@ -257,4 +260,85 @@ async fn an_upload_repeated_under_its_key_gets_the_first_verdict_after_a_restart
     let screener = service.staff().await.1;
     let again = run(screener, content).await.expect("answered");
     assert_eq!((&again.verdict_id, again.origin()), (&first.verdict_id, v1::Origin::Repeated));
+}
+
+fn check(key: &str, digit: &str) -> v1::ScreenSignalsRequest {
+    v1::ScreenSignalsRequest {
+        context: Some(v1::Context { request_id: key.into(), ..context("i") }),
+        signals: vec![md5(digit)],
+        ..Default::default()
+    }
+}
+
+async fn checked(screener: &Caller, request: v1::ScreenSignalsRequest) -> v1::Verdict {
+    let answer = screener.screening().screen_signals(request).await.expect("answered");
+    answer.into_inner().verdict.expect("a verdict")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_repeated_while_the_store_is_away_and_after_it_gets_one_verdict() {
+    let short = Duration::from_millis(200);
+    let service = Service::start_with(|settings| settings.store.keep_wait_max = short).await;
+    let (curator, screener) = service.staff().await;
+    curator.banks().create_bank(bank("known")).await.expect("made");
+    for digit in ["a", "b"] {
+        curator.banks().add_entry(entry("known", vec![md5(digit)])).await.expect("added");
+    }
+    let other = service.occupy().await;
+    let first = checked(&screener, check("k", "a")).await;
+    assert_eq!(first.disposition(), v1::Disposition::Block);
+    assert_eq!((first.record(), first.origin()), (v1::Record::Pending, v1::Origin::Fresh));
+    let again = checked(&screener, check("k", "a")).await;
+    let (pending, repeated) = (v1::Record::Pending, v1::Origin::Repeated);
+    assert_eq!((again.record(), again.origin()), (pending, repeated));
+    assert_eq!(v1::Verdict { origin: first.origin, ..again }, first, "the very same verdict");
+    let reused = refused(screener.screening().screen_signals(check("k", "b")).await);
+    assert_eq!(reused, (Code::FailedPrecondition, "REQUEST_ID_REUSED".into()));
+    drop(other);
+    let back = checked(&screener, check("k", "a")).await;
+    assert_eq!((&back.verdict_id, back.origin()), (&first.verdict_id, v1::Origin::Repeated));
+    let service = service.restart().await;
+    let screener = service.staff().await.1;
+    let after = checked(&screener, check("k", "a")).await;
+    assert_eq!((&after.verdict_id, after.origin()), (&first.verdict_id, v1::Origin::Repeated));
+    assert_eq!(after.record(), v1::Record::Kept);
+    assert!(after.receipt.is_some());
+    let (_folder, store) = service.into_store().await;
+    let journal = store.journal(1, 1000).await.expect("read");
+    let is_verdict = |event: &Option<Event>| matches!(event, Some(Event::VerdictGiven { .. }));
+    assert_eq!(journal.iter().filter(|recorded| is_verdict(&recorded.event)).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_that_nothing_has_room_for_is_counted_as_its_answer_says() {
+    let service = Service::start_with(|settings| {
+        settings.store.keep_wait_max = Duration::from_millis(200);
+        settings.store.spool_bytes_max.0 = 1;
+    });
+    let service = service.await;
+    let (curator, screener) = service.staff().await;
+    curator.banks().create_bank(bank("known")).await.expect("made");
+    let mut adding = entry("known", vec![md5("a")]);
+    adding.state = v1::EntryState::Disputed.into();
+    curator.banks().add_entry(adding).await.expect("added");
+    let other = service.occupy().await;
+    let held = checked(&screener, check("k", "a")).await;
+    assert!(held.disposition() >= v1::Disposition::Hold, "{:?}", held.disposition());
+    assert_eq!((held.record(), held.receipt), (v1::Record::Counted, None));
+    drop(other);
+    let (_folder, store) = service.into_store().await;
+    let journal = store.journal(1, 1000).await.expect("read");
+    let is_verdict = |event: &Option<Event>| matches!(event, Some(Event::VerdictGiven { .. }));
+    assert!(!journal.iter().any(|recorded| is_verdict(&recorded.event)), "and nothing else");
+    let counted: Vec<u64> = journal
+        .into_iter()
+        .filter_map(|recorded| match recorded.event {
+            Some(Event::Counted { counts, .. }) => Some(counts),
+            _ => None,
+        })
+        .flatten()
+        .filter(|count| count.disposition != Disposition::Allow)
+        .map(|count| count.count)
+        .collect();
+    assert_eq!(counted, [1]);
 }

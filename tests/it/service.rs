@@ -2,15 +2,20 @@
 
 use bulwark::cli::draw;
 use bulwark::config::Settings;
+use bulwark::io::clock::Clock;
+use bulwark::io::store::Store;
 use bulwark::proto::v1;
 use bulwark::proto::v1::admin_service_client::AdminServiceClient;
 use bulwark::proto::v1::bank_service_client::BankServiceClient;
 use bulwark::proto::v1::screening_service_client::ScreeningServiceClient;
 use bulwark::server::install_crypto;
-use bulwark::server::whole::Whole;
+use bulwark::server::whole::{Whole, existing_keys, store_settings};
 use image::{DynamicImage, ImageFormat, RgbImage};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use std::io::Cursor;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -120,6 +125,25 @@ impl Service {
         self.stop.cancel();
         self.serving.await.expect("ends");
         Self::open(self.folder, self.settings, Some(self.admin_key)).await
+    }
+
+    /// Ends it in order, and opens its store alone.
+    pub async fn into_store(self) -> (TempDir, Store) {
+        self.stop.cancel();
+        self.serving.await.expect("ends");
+        let keys = existing_keys(&self.settings.general.data_dir, &Clock::system());
+        let keys = Arc::new(keys.expect("keys"));
+        let store = Store::open(store_settings(&self.settings), keys, Clock::system()).await;
+        (self.folder, store.expect("opens"))
+    }
+
+    /// Keeps its database locked until what this gives is dropped.
+    pub async fn occupy(&self) -> SqliteConnection {
+        let file = self.settings.general.data_dir.join("bulwark.db");
+        let options = SqliteConnectOptions::new().filename(file);
+        let mut other = SqliteConnection::connect_with(&options).await.expect("connected");
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
+        other
     }
 
     /// A caller with this key.

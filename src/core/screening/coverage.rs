@@ -111,7 +111,7 @@ impl Given {
         let mut quality_min = 0;
         for kind in &self.kinds {
             for bank in matcher.sources(kind) {
-                if bank.freshness_max.is_some_and(|limit| now.since(bank.changed) > limit) {
+                if bank.freshness_max.is_some_and(|limit| now.since(bank.learned) > limit) {
                     return (CheckState::IndexStale, BANK_TOO_OLD);
                 }
                 is_listed = true;

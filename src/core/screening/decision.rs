@@ -151,7 +151,7 @@ fn versions(holding: &Holding, surface: &Surface, index: u64, now: Time) -> Vers
             .map(|status| BankVersion {
                 bank: status.bank.id.clone(),
                 version: status.number,
-                age: now.since(status.bank.changed),
+                age: now.since(status.bank.learned),
             })
             .collect(),
         surface: surface.id.clone(),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -138,13 +138,19 @@ impl KeyRing {
         Self::from_file(file, clock).expect("a fresh ring is well formed")
     }
 
-    /// Makes a fresh ring and writes it to a file that must not exist yet.
+    /// Makes a fresh ring and writes it to a file that must not exist yet. The file is there whole or not at all: it is
+    /// written and synced beside its place, and linked into it, which never replaces another.
     ///
     /// # Errors
     /// [`RingError::Io`] where the file exists or cannot be written.
     pub fn create(path: &Path, clock: &Clock) -> Result<Self, RingError> {
         let ring = Self::generate(clock);
-        ring.write_new(path)?;
+        let beside = ring.write_beside(path)?;
+        let linked = std::fs::hard_link(&beside, path);
+        let removed = std::fs::remove_file(&beside);
+        linked?;
+        removed?;
+        sync_parent(path)?;
         Ok(ring)
     }
 
@@ -172,24 +178,27 @@ impl KeyRing {
         }
         file.generations.push(generation(&self.clock));
         let next = Self::from_file(file, &self.clock).ok_or(RingError::Format)?;
-        let beside = path.with_extension("new");
-        if beside.exists() {
-            std::fs::remove_file(&beside)?;
-        }
-        next.write_new(&beside)?;
+        let beside = next.write_beside(path)?;
         std::fs::rename(&beside, path)?;
         sync_parent(path)?;
         Ok(next)
     }
 
-    fn write_new(&self, path: &Path) -> Result<(), RingError> {
+    /// Writes the ring to a file of its own beside `path`, and gives that file. Its name is fresh: whoever else makes a
+    /// ring at the same moment writes another.
+    fn write_beside(&self, path: &Path) -> Result<PathBuf, RingError> {
         let text =
             Zeroizing::new(serde_json::to_vec_pretty(&self.file).map_err(|_| RingError::Format)?);
+        let beside = path.with_extension(format!("{}.new", hex::encode(self.clock.random::<8>())));
         let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        Ok(sync_parent(path)?)
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        let written = file.write_all(&text).and_then(|()| file.sync_all());
+        if let Err(error) = written {
+            // What was not written whole is of no use, and holds keys.
+            let _ = std::fs::remove_file(&beside);
+            return Err(error.into());
+        }
+        Ok(beside)
     }
 
     fn from_file(file: File, clock: &Clock) -> Option<Self> {
@@ -410,6 +419,43 @@ mod tests {
         assert_eq!(again.open(&Place::of("t"), &sealed), Ok(b"text".to_vec()));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(KeyRing::load(&path, &clock), Err(RingError::Mode)));
+    }
+
+    #[test]
+    fn a_ring_that_was_not_finished_is_not_in_its_place_and_does_not_stop_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.json");
+        let clock = Clock::system();
+        // As after a crash while the file is being written.
+        let beside = KeyRing::generate(&clock).write_beside(&path).unwrap();
+        let whole = std::fs::read(&beside).unwrap();
+        std::fs::write(&beside, &whole[..whole.len() / 2]).unwrap();
+        assert!(!path.exists());
+        let ring = KeyRing::create(&path, &clock).unwrap();
+        assert_eq!(KeyRing::load(&path, &clock).unwrap().origin(), ring.origin());
+    }
+
+    #[test]
+    fn of_many_who_make_a_ring_at_once_one_does_and_nobody_sees_half_of_it() {
+        let clock = Clock::system();
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("keys.json");
+            let made: Vec<String> = std::thread::scope(|threads| {
+                let reader = threads.spawn(|| {
+                    while !path.exists() {}
+                    KeyRing::load(&path, &clock).unwrap().origin().to_owned()
+                });
+                let makers: Vec<_> =
+                    (0..4).map(|_| threads.spawn(|| KeyRing::create(&path, &clock))).collect();
+                let made = makers.into_iter().filter_map(|maker| maker.join().unwrap().ok());
+                let made: Vec<String> = made.map(|ring| ring.origin().to_owned()).collect();
+                assert_eq!(made, [reader.join().unwrap()]);
+                made
+            });
+            assert_eq!(KeyRing::load(&path, &clock).unwrap().origin(), made[0]);
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, SqlSafeStr, Sqlite};
 use std::fmt::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 
 /// Version of the tables that this program reads and writes.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -417,11 +418,15 @@ fn options(settings: &Settings) -> SqliteConnectOptions {
 /// # Errors
 /// [`StoreError`] where the database refuses.
 pub async fn connect(settings: &Settings, create: bool) -> Result<Conn, StoreError> {
-    if !create && !settings.database.exists() {
+    if create {
+        // Made here, not by SQLite, whose mode would follow the umask; the files beside it get the mode of this one.
+        let mut owners = std::fs::OpenOptions::new();
+        owners.append(true).create(true).mode(0o600).open(&settings.database)?;
+    } else if !settings.database.exists() {
         return Err(StoreError::Missing);
     }
     let own = options(settings)
-        .create_if_missing(create)
+        .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
@@ -449,11 +454,11 @@ pub enum Pool {
 }
 
 impl Pool {
-    /// A pool whose connections are made when they are first needed.
+    /// A pool of so many connections, which are made when they are first needed.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, readers: u32) -> Self {
         let pool = SqlitePoolOptions::new()
-            .max_connections(settings.readers.max(1))
+            .max_connections(readers.max(1))
             .acquire_timeout(settings.busy_max)
             .connect_lazy_with(options(settings).read_only(true));
         Self::Sqlite(pool)

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database refused or was not reached; nothing was kept. Worth another try.
     #[error("the database refused or was not reached")]
     Database(#[source] Arc<sqlx::Error>),
+    /// The database did not answer within the time that a look-up has.
+    #[error("the database did not answer in time")]
+    Late,
     /// No room is left; nothing was kept.
     #[error("no room is left in the database")]
     Full,

@@ -91,6 +91,7 @@ impl Expected {
                 let key = (scope.to_string(), bank.to_string());
                 if let Some(mut settings) = self.banks.get(&key).cloned() {
                     settings.changed = *at;
+                    settings.learned = *at;
                     self.document(&key.0, number, &settings);
                     self.banks.insert(key.clone(), settings);
                 }

@@ -3,8 +3,10 @@
 use super::counters::Counters;
 use super::dialect::Pool;
 use super::error::StoreError;
+use super::held::Held;
+use super::requests::Key;
 use super::settings::Settings;
-use super::spool::Spool;
+use super::spool::{Asked, Spool};
 use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey};
 use super::writer::{Change, Job, Message, Refusal, Shared};
@@ -13,7 +15,7 @@ use crate::core::resident::Resident;
 use crate::io::clock::Clock;
 use crate::io::seal::KeyRing;
 use futures_util::future::BoxFuture;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
@@ -26,11 +28,19 @@ pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Clock,
+    /// Connections for lists and whoever else has time.
     pub(super) pool: Pool,
+    /// Connections for what screening looks up: a slow list never holds one.
+    pub(super) lookups: Pool,
     pub(super) shared: Arc<Shared>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) counters: Counters,
-    pub(super) spool: tokio::sync::Mutex<Spool>,
+    /// Held while its file is written or moved, never while the database is waited for.
+    pub(super) spool: Mutex<Spool>,
+    /// Answers to requests whose verdicts wait in the spool.
+    pub(super) waiting: RwLock<Held>,
+    /// Held by the one who drains.
+    pub(super) drains: tokio::sync::Mutex<()>,
 }
 
 impl std::fmt::Debug for Store {
@@ -42,13 +52,33 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Keeps a change: runs it on fresh rows in a transaction, and answers once what it recorded is on disk and in the
     /// memory of the process. A change that refuses leaves no trace. With a request's key that was kept before, the
-    /// change is not run: the first answer is given again.
+    /// change is not run: the first answer is given again. A change that nobody waits for any more when its turn comes is
+    /// not run either.
     ///
     /// # Errors
     /// [`KeepError`]: the change's own refusal, a request's key used for other content, or the store's failure.
     pub async fn keep<E, F>(
         &self,
         request: Option<RequestKey>,
+        change: F,
+    ) -> Result<Answer, KeepError<E>>
+    where
+        E: Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, KeepError<E>>>
+            + Send
+            + 'static,
+    {
+        self.keep_asked(request.map(|request| self.asked(&request)), change).await
+    }
+
+    pub(super) fn asked(&self, request: &RequestKey) -> Asked {
+        Asked { key: Key::of(&self.0.keys, request), digest: request.digest }
+    }
+
+    /// [`Self::keep`] for a request whose key is read already.
+    pub(super) async fn keep_asked<E, F>(
+        &self,
+        request: Option<Asked>,
         change: F,
     ) -> Result<Answer, KeepError<E>>
     where

@@ -15,6 +15,7 @@ pub mod tx;
 pub mod requests;
 pub mod counters;
 pub mod spool;
+mod held;
 mod writer;
 mod open;
 mod handle;
@@ -35,9 +36,8 @@ pub use report::{Fault, Report};
 pub use rows::Which;
 pub use settings::{OnFailure, Settings};
 pub use tx::Tx;
-pub use upkeep::VerdictKept;
 pub use verify::verify;
-pub use words::{Answer, KeepError, RequestKey};
+pub use words::{Answer, KeepError, RequestKey, VerdictKept};
 
 #[cfg(test)]
 mod tests;

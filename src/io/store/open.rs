@@ -15,6 +15,7 @@ use crate::core::resident::Resident;
 use crate::io::seal::KeyRing;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::{Duration, Instant};
 
 /// Entries loaded at a time.
@@ -28,7 +29,7 @@ const LOCK_TRY_EVERY: Duration = Duration::from_millis(20);
 /// [`StoreError::InUse`] where another process keeps it for too long.
 pub async fn lock(settings: &Settings) -> Result<File, StoreError> {
     let path = settings.database.with_extension("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(path)?;
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
     let began = Instant::now();
     while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
         if error != rustix::io::Errno::WOULDBLOCK {
@@ -134,8 +135,9 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
     }
     for (text, number, bank) in rows::all_documents::<Bank>(conn, keys).await? {
         let scope = rows::scope_of(&text)?;
-        let (id, at) = (bank.id.clone(), bank.changed);
-        resident.apply(number, &Event::BankPut { scope: scope.clone(), bank });
+        let (id, at) = (bank.id.clone(), bank.learned);
+        let put = Event::BankPut { scope: scope.clone(), bank };
+        resident.apply(number, &put);
         let mut after: Option<String> = None;
         loop {
             let page = rows::entries(
@@ -154,6 +156,8 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
             // All pages bear the number of the bank's last change, which its row keeps.
             resident.apply(number, &Event::EntriesPut { scope, bank, entries: page, at });
         }
+        // The pages set the bank's times as if its entries had changed last.
+        resident.apply(number, &put);
     }
     resident.in_step(head.size);
     Ok(resident)

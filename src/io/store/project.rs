@@ -116,6 +116,7 @@ async fn put_entries(
     let found: Option<Bank> = rows::document(conn, keys, &scope, bank.as_str()).await?;
     let mut settings = found.ok_or(StoreError::Unfit("entries of a bank that does not exist"))?;
     settings.changed = at;
+    settings.learned = at;
     rows::put_document(conn, keys, &scope, number, &settings).await?;
 
     // Where an event names an entry twice, its later record holds.

@@ -4,13 +4,16 @@ use super::dialect::{Conn, Value};
 use super::error::StoreError;
 use super::words::RequestKey;
 use crate::io::seal::{KeyRing, Place};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a kept answer is found by.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     scope: String,
-    method: &'static str,
+    method: Cow<'static, str>,
+    #[serde(with = "hex::serde")]
     print: [u8; 32],
 }
 
@@ -19,7 +22,7 @@ impl Key {
     #[must_use]
     pub fn of(keys: &KeyRing, request: &RequestKey) -> Self {
         let print = keys.text_fingerprint("request", request.id.as_str());
-        Self { scope: request.scope.to_string(), method: request.method, print }
+        Self { scope: request.scope.to_string(), method: Cow::Borrowed(request.method), print }
     }
 }
 
@@ -60,10 +63,10 @@ pub async fn find(
 ) -> Result<Option<Kept>, StoreError> {
     let sql = "SELECT digest, number, kept, answer FROM request \
                WHERE scope = $1 AND method = $2 AND request = $3";
-    let values = vec![key.scope.as_str().into(), key.method.into(), key.print.as_slice().into()];
+    let values = vec![key.scope.as_str().into(), (*key.method).into(), key.print.as_slice().into()];
     let Some(row) = conn.row(sql, values).await? else { return Ok(None) };
     let (digest, number, kept): ([u8; 32], _, _) = (row.exact(0)?, row.number(1)?, row.int(2)?);
-    let place = place(&key.scope, key.method, &key.print, &digest, number, kept);
+    let place = place(&key.scope, &key.method, &key.print, &digest, number, kept);
     let answer = keys.open(&place, &row.bytes(3)?)?;
     Ok((kept > oldest).then_some(Kept { digest, number, answer }))
 }
@@ -88,11 +91,11 @@ pub async fn keep(
 ) -> Result<(), StoreError> {
     let mut values: Vec<Value> = Vec::with_capacity(requests.len() * 7);
     for (key, kept) in requests {
-        let place = place(&key.scope, key.method, &key.print, &kept.digest, kept.number, now);
+        let place = place(&key.scope, &key.method, &key.print, &kept.digest, kept.number, now);
         let answer = keys.seal(&place, &kept.answer);
         values.extend([
             Value::Text(key.scope),
-            key.method.into(),
+            Value::Text(key.method.into_owned()),
             key.print.as_slice().into(),
             kept.digest.as_slice().into(),
             kept.number.into(),

@@ -25,7 +25,7 @@ pub struct Settings {
     pub group_max: usize,
     /// Most changes that wait for the writer; further callers wait to be let in.
     pub waiting_max: usize,
-    /// Connections for reading.
+    /// Connections for lists and other reading that may take long; what screening looks up has its own.
     pub readers: u32,
     /// How long a statement waits for a locked database.
     pub busy_max: Duration,

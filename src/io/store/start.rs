@@ -4,6 +4,7 @@ use super::counters::Counters;
 use super::dialect::{self, Pool};
 use super::error::StoreError;
 use super::handle::{Inner, Store};
+use super::held::Held;
 use super::open;
 use super::settings::Settings;
 use super::spool::Spool;
@@ -12,10 +13,13 @@ use super::writer::{Message, Shared, Writer};
 use crate::core::event::Event;
 use crate::io::clock::{Clock, log_time};
 use crate::io::seal::KeyRing;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use tokio::sync::{mpsc, oneshot};
+
+/// Connections kept for what screening looks up; each look-up takes well under a millisecond.
+pub(super) const LOOKUP_READERS: u32 = 4;
 
 impl Store {
     /// Opens the store for reading and writing; makes it where there is none. Checks the signed head and the last leaves,
@@ -54,7 +58,7 @@ impl Store {
             fault: parking_lot::Mutex::default(),
         });
         let writer = Writer {
-            tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head),
+            tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.resident)),
             frontier,
             settings: settings.clone(),
             shared: Arc::clone(&shared),
@@ -63,11 +67,24 @@ impl Store {
         };
         let (messages, inbox) = mpsc::channel(settings.waiting_max.max(1));
         start(writer, inbox)?;
-        let pool = Pool::new(&settings);
-        let spool = Spool::at(&settings.spool, settings.spool_bytes_max);
-        let spool = tokio::sync::Mutex::new(spool);
-        let counters = Counters::default();
-        let inner = Inner { settings, keys, clock, pool, shared, messages, counters, spool };
+        let pool = Pool::new(&settings, settings.readers);
+        let lookups = Pool::new(&settings, LOOKUP_READERS);
+        let (path, bytes_max) = (&settings.spool, settings.spool_bytes_max);
+        let (name, mut held) = (clock.fresh_id(), Held::default());
+        let spool = Spool::open(path, bytes_max, &keys, &name, |waiting| held.put(&waiting))?;
+        let inner = Inner {
+            waiting: RwLock::new(held),
+            settings,
+            keys,
+            clock,
+            pool,
+            lookups,
+            shared,
+            messages,
+            counters: Counters::default(),
+            spool: Mutex::new(spool),
+            drains: tokio::sync::Mutex::default(),
+        };
         let store = Self(Arc::new(inner));
         if !before.clean {
             let at = log_time(before.time, store.0.clock.now());
@@ -100,6 +117,7 @@ impl Store {
         let flushed = self.flush_counts().await.map(drop);
         let (done, closed) = oneshot::channel();
         self.0.pool.close().await;
+        self.0.lookups.close().await;
         let close = Message::Close { clean: flushed.is_ok(), done };
         self.0.messages.send(close).await.map_err(|_| StoreError::Failed)?;
         closed.await.map_err(|_| StoreError::Failed)?.and(flushed)

@@ -5,15 +5,17 @@ use super::error::StoreError;
 use super::head::Head;
 use super::project::{self, Late};
 use super::rows::{self, NO_SCOPE};
-use crate::core::access::{Credential, Scope, Tenant};
+use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::bank::{Bank, Entry, EntryState};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
 use crate::core::policy::Surface;
+use crate::core::resident::Resident;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::io::clock::{Clock, log_time};
 use crate::io::seal::KeyRing;
+use parking_lot::RwLock;
 use std::sync::Arc;
 
 /// A transaction of the writer, as one change after the other sees it.
@@ -26,6 +28,8 @@ pub struct Tx {
     pub(super) late: Late,
     /// Events of the transaction, to be appended at its end.
     pub(super) recorded: Vec<Event>,
+    /// The memory of the process: in step with everything before this transaction, since the writer alone changes it.
+    resident: Arc<RwLock<Resident>>,
     savepoint: bool,
 }
 
@@ -38,9 +42,15 @@ pub(super) struct Mark {
 }
 
 impl Tx {
-    pub(super) fn new(conn: Conn, keys: Arc<KeyRing>, clock: Clock, head: Head) -> Self {
+    pub(super) fn new(
+        conn: Conn,
+        keys: Arc<KeyRing>,
+        clock: Clock,
+        head: Head,
+        resident: Arc<RwLock<Resident>>,
+    ) -> Self {
         let (late, recorded, savepoint) = (Late::default(), Vec::new(), false);
-        Self { conn, keys, clock, head, now: head.time, late, recorded, savepoint }
+        Self { conn, keys, clock, head, now: head.time, late, recorded, resident, savepoint }
     }
 
     pub(super) fn begin(&mut self, head: Head) {
@@ -130,6 +140,25 @@ impl Tx {
         rows::document(&mut self.conn, &self.keys, NO_SCOPE, id.as_str()).await
     }
 
+    /// The credential that a client certificate proves, by the SHA-256 of its DER form: also one that a change before
+    /// this one made in the same transaction.
+    #[must_use]
+    pub fn credential_by_certificate(&self, digest: &[u8; 32]) -> Option<CredentialId> {
+        let here = self.recorded.iter().rev().find_map(|event| match event {
+            Event::CredentialPut { credential }
+                if credential.proof == Proof::Certificate(*digest) =>
+            {
+                Some(credential.id.clone())
+            }
+            _ => None,
+        });
+        let before = || {
+            let resident = self.resident.read();
+            resident.credential_by_certificate(digest).map(|known| known.id.clone())
+        };
+        here.or_else(before)
+    }
+
     /// A surface.
     ///
     /// # Errors
@@ -163,11 +192,19 @@ impl Tx {
         rows::entry(&mut self.conn, &self.keys, scope, bank, id).await
     }
 
-    /// Number of entries of a bank that are not removed.
+    /// Number of entries of a bank that are not removed: from memory, unless this transaction changed them.
     ///
     /// # Errors
     /// As [`Self::tenant`].
     pub async fn entry_count(&mut self, scope: &Scope, bank: &BankId) -> Result<u64, StoreError> {
+        let changes = |event: &Event| match event {
+            Event::BankDeleted { scope: of, bank: changed, .. }
+            | Event::EntriesPut { scope: of, bank: changed, .. } => of == scope && changed == bank,
+            _ => false,
+        };
+        if !self.recorded.iter().any(changes) {
+            return Ok(self.resident.read().entry_count(scope, bank));
+        }
         let counts = rows::entry_counts(&mut self.conn, scope, bank).await?;
         Ok(counts.iter().filter(|(state, _)| *state != EntryState::Removed).map(|(_, n)| n).sum())
     }

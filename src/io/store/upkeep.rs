@@ -3,25 +3,19 @@
 use super::counters::{COUNTS_PER_EVENT_MAX, Counters};
 use super::error::StoreError;
 use super::handle::{Inner, Store};
+use super::spool::{Records, Spool, Waiting};
 use super::tx::Tx;
-use super::words::{Answer, KeepError, RequestKey};
+use super::words::{Answer, KeepError, RequestKey, VerdictKept};
 use crate::core::access::Scope;
 use crate::core::event::{Event, GivenVerdict};
+use crate::io::seal::KeyRing;
+use futures_util::future::try_join_all;
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Verdicts out of the spool that are kept in one change.
 const DRAIN_AT_ONCE: usize = 256;
-
-/// What became of a verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VerdictKept {
-    /// It stands in the journal.
-    Kept(Answer),
-    /// It waits on disk until the database is back: no receipt can be given yet.
-    Pending,
-}
 
 async fn record_once(tx: &mut Tx, event: Event) -> Result<(), StoreError> {
     if let Event::VerdictGiven { scope, given } = &event
@@ -30,6 +24,16 @@ async fn record_once(tx: &mut Tx, event: Event) -> Result<(), StoreError> {
         return Ok(());
     }
     tx.record(event).await.map(drop)
+}
+
+fn next_part(records: &mut Records, keys: &KeyRing) -> Result<Vec<Waiting>, StoreError> {
+    let mut part = Vec::new();
+    while part.len() < DRAIN_AT_ONCE
+        && let Some(waiting) = records.next(keys)?
+    {
+        part.push(waiting);
+    }
+    Ok(part)
 }
 
 impl Store {
@@ -64,7 +68,7 @@ impl Store {
     }
 
     /// Keeps a verdict once, by its name; while the database is away it waits in the spool. `answer` is given again to
-    /// a repeated request.
+    /// a repeated request, in both cases.
     ///
     /// # Errors
     /// [`KeepError::RequestIdReused`]; [`StoreError::SpoolFull`] or [`StoreError::File`] where it could not be kept at all:
@@ -76,72 +80,119 @@ impl Store {
         given: GivenVerdict,
         answer: Vec<u8>,
     ) -> Result<VerdictKept, KeepError<Infallible>> {
+        let asked = request.map(|request| self.asked(&request));
+        if let Some(asked) = &asked
+            && let Some(first) = self.waiting_answer(asked)?
+        {
+            return Ok(VerdictKept::Pending(first));
+        }
         let event = Event::VerdictGiven { scope: scope.clone(), given: Box::new(given) };
-        let copy = event.clone();
-        let keeping = self.keep::<Infallible, _>(request, move |tx| {
-            Box::pin(async move {
-                record_once(tx, copy).await?;
-                Ok(answer)
-            })
-        });
+        let waiting = Waiting { event, asked, answer };
+        let keeping = self.keep_waiting(waiting.clone());
         match tokio::time::timeout(self.0.settings.keep_wait_max, keeping).await {
             Ok(Ok(answer)) => Ok(VerdictKept::Kept(answer)),
             Ok(Err(KeepError::RequestIdReused)) => Err(KeepError::RequestIdReused),
             Ok(Err(KeepError::Refused(never))) => match never {},
             // Too late, or refused: it may still be kept, and draining keeps no verdict twice.
             Ok(Err(KeepError::Store(_))) | Err(_) => {
-                self.spool(event).await?;
-                Ok(VerdictKept::Pending)
+                self.spool(waiting).await.map(VerdictKept::Pending)
             }
         }
     }
 
-    async fn spool(&self, event: Event) -> Result<(), StoreError> {
+    async fn keep_waiting(&self, waiting: Waiting) -> Result<Answer, KeepError<Infallible>> {
+        let Waiting { event, asked, answer } = waiting;
+        let keeping = self.keep_asked(asked, move |tx| {
+            Box::pin(async move {
+                record_once(tx, event).await?;
+                Ok(answer)
+            })
+        });
+        keeping.await
+    }
+
+    /// Works on the spool where waiting for the disk holds nobody up.
+    async fn with_spool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner, &mut Spool) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
-        let put = move || inner.spool.blocking_lock().put(&inner.keys, &event);
-        tokio::task::spawn_blocking(put).await.map_err(|_| StoreError::Broken)?
+        let working = move || work(&inner, &mut inner.spool.lock());
+        tokio::task::spawn_blocking(working).await.map_err(|_| StoreError::Broken)
+    }
+
+    /// Puts a verdict into the spool, or gives the answer of the one that waits there under the same key.
+    async fn spool(&self, waiting: Waiting) -> Result<Answer, KeepError<Infallible>> {
+        let store = self.clone();
+        let put = move |inner: &Inner, spool: &mut Spool| {
+            if let Some(asked) = &waiting.asked
+                && let Some(first) = store.waiting_answer(asked)?
+            {
+                return Ok(first);
+            }
+            spool.put(&inner.keys, &waiting)?;
+            inner.waiting.write().put(&waiting);
+            Ok(Answer { bytes: waiting.answer, number: None, first: true })
+        };
+        self.with_spool(put).await?
     }
 
     /// Bytes that wait in the spool.
-    pub async fn spooled_bytes(&self) -> u64 {
-        self.0.spool.lock().await.bytes()
+    #[must_use]
+    pub fn spooled_bytes(&self) -> u64 {
+        self.0.spool.lock().bytes()
     }
 
-    /// Keeps what waits in the spool, each verdict once, and empties it; gives how many verdicts waited.
+    /// Keeps what waits in the spool, each verdict once and under its request's key, and empties it; gives how many
+    /// verdicts waited. Others put verdicts in meanwhile.
     ///
     /// # Errors
     /// [`StoreError`] where the database is still away: everything stays in the spool.
     pub async fn drain_spool(&self) -> Result<usize, StoreError> {
-        let mut spool = self.0.spool.lock().await;
-        if spool.bytes() == 0 {
-            return Ok(0);
-        }
-        let content = spool.read(&self.0.keys)?;
-        let count = content.events.len();
-        let mut events = content.events.into_iter().peekable();
-        while events.peek().is_some() {
-            let part: Vec<Event> = events.by_ref().take(DRAIN_AT_ONCE).collect();
-            let kept = self.keep::<Infallible, _>(None, move |tx| {
-                Box::pin(async move {
-                    for event in part {
-                        record_once(tx, event).await?;
-                    }
-                    Ok(Vec::new())
-                })
-            });
-            match kept.await {
-                Ok(_) => {}
-                Err(KeepError::Store(error)) => return Err(error),
-                Err(KeepError::RequestIdReused) => return Err(StoreError::Broken),
-                Err(KeepError::Refused(never)) => match never {},
+        let _turn = self.0.drains.lock().await;
+        let mut count = 0;
+        // What an earlier draining did not end with, then what has come since.
+        for _ in 0..2 {
+            let Some(taken) = self.with_spool(|_, spool| spool.take()).await?? else { break };
+            let mut records = taken.records()?;
+            loop {
+                let part = next_part(&mut records, &self.0.keys)?;
+                if part.is_empty() {
+                    break;
+                }
+                count += part.len();
+                try_join_all(part.iter().map(|waiting| self.drain(waiting.clone()))).await?;
+                let mut held = self.0.waiting.write();
+                for asked in part.iter().filter_map(|waiting| waiting.asked.as_ref()) {
+                    held.forget(&asked.key);
+                }
             }
+            let aside =
+                records.is_damaged().then(|| format!("damaged-{}", self.0.clock.fresh_id()));
+            if aside.is_some() {
+                tracing::error!("the spool did not read whole: its file was set aside");
+            }
+            self.with_spool(move |_, spool| spool.done(aside.as_deref())).await??;
         }
-        let name = content.damaged.then(|| format!("damaged-{}", self.0.clock.fresh_id()));
-        if name.is_some() {
-            tracing::error!("the spool did not read whole: its file was set aside");
-        }
-        spool.clear(name.as_deref())?;
         Ok(count)
+    }
+
+    /// Keeps a verdict that waited. Where its request's key came to stand for another answer meanwhile, the verdict is
+    /// recorded all the same: it was told.
+    async fn drain(&self, waiting: Waiting) -> Result<(), StoreError> {
+        let told = Waiting { asked: None, ..waiting.clone() };
+        match self.keep_waiting(waiting).await {
+            Ok(answer) if answer.first => return Ok(()),
+            Ok(_) | Err(KeepError::RequestIdReused) => {}
+            Err(KeepError::Store(error)) => return Err(error),
+            Err(KeepError::Refused(never)) => match never {},
+        }
+        match self.keep_waiting(told).await {
+            Ok(_) => Ok(()),
+            Err(KeepError::Store(error)) => Err(error),
+            Err(KeepError::RequestIdReused) => Err(StoreError::Broken),
+            Err(KeepError::Refused(never)) => match never {},
+        }
     }
 
     /// Flushes and drains at intervals for as long as the store is in use.

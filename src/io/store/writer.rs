@@ -7,8 +7,9 @@ use super::journal;
 use super::project::push_late;
 use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
+use super::spool::Asked;
 use super::tx::Tx;
-use super::words::{Answer, RequestKey};
+use super::words::Answer;
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use crate::core::resident::Resident;
@@ -37,7 +38,7 @@ pub(super) type Change =
     Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, Refusal>> + Send>;
 
 pub(super) struct Job {
-    pub(super) request: Option<RequestKey>,
+    pub(super) request: Option<Asked>,
     pub(super) change: Change,
     pub(super) answer: oneshot::Sender<Result<Answer, Refusal>>,
 }
@@ -228,6 +229,10 @@ impl Writer {
         self.tx.conn.take_erred();
         let mut requests = HashMap::new();
         for Job { request, change, answer } in jobs {
+            if answer.is_closed() {
+                // Nobody waits for it any more: its verdict went to the spool or was counted, or its caller has gone.
+                continue;
+            }
             let outcome = self.one(request, change, &mut requests).await;
             let outcome = match outcome {
                 // The caller is told what its statement failed of; the others share its fate.
@@ -249,11 +254,11 @@ impl Writer {
     /// Runs one change. The outer error is one that the whole transaction does not survive.
     async fn one(
         &mut self,
-        request: Option<RequestKey>,
+        request: Option<Asked>,
         change: Change,
         requests: &mut HashMap<Key, Kept>,
     ) -> Result<Result<Answer, Refusal>, StoreError> {
-        let key = request.map(|request| (Key::of(&self.tx.keys, &request), request.digest));
+        let key = request.map(|asked| (asked.key, asked.digest));
         let oldest = self.oldest();
         if let Some((key, digest)) = &key {
             let kept = match requests.get(key) {

@@ -177,17 +177,14 @@ impl AdminService for Admin {
                 return Err(Refusal::new(Reason::Internal, "no key was made").into());
             }
         };
-        let proves = match asked.proof {
-            WantedProof::Certificate(digest) => {
-                let resident = self.desk.store.resident().read();
-                resident.credential_by_certificate(&digest).map(|known| known.id.clone())
-            }
-            WantedProof::Key => None,
-        };
         let made = id.clone();
         let kept = self.desk.keep_record(request_key, move |tx| {
             Box::pin(async move {
                 live_tenant(tx.tenant(&asked.scope.tenant).await?, &asked.scope.tenant)?;
+                let proves = match &proof {
+                    Proof::Certificate(digest) => tx.credential_by_certificate(digest),
+                    Proof::Key(_) => None,
+                };
                 let wanted = NewCredential {
                     scope: asked.scope,
                     roles: asked.roles,

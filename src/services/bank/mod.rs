@@ -5,7 +5,7 @@ mod reply;
 mod import;
 
 use crate::core::access::Scope;
-use crate::core::bank::{BankedSignal, Entry, EntryState, PDQ_QUALITY_MIN};
+use crate::core::bank::{BankedSignal, Entry, PDQ_QUALITY_MIN};
 use crate::core::curation::{
     add_entry, create_bank, existing_bank, existing_entry, remove_entry, update_bank, update_entry,
 };
@@ -42,9 +42,9 @@ impl Banks {
         Self { desk }
     }
 
-    async fn entry_count(&self, scope: &Scope, bank: &BankId) -> Result<u64, Refusal> {
-        let counts = self.desk.store.entry_counts(scope, bank).await?;
-        Ok(counts.iter().filter(|(state, _)| *state != EntryState::Removed).map(|(_, n)| n).sum())
+    /// Number of a bank's entries that are not removed: kept in memory, so that a list of banks counts nothing.
+    fn entry_count(&self, scope: &Scope, bank: &BankId) -> u64 {
+        self.desk.store.resident().read().entry_count(scope, bank)
     }
 
     /// The signals of an item's bytes, and what became of hashing it.
@@ -131,7 +131,7 @@ impl BankService for Banks {
         let scope = Call::of(&request)?.caller.scope;
         let id = parse::bank_id(&request.get_ref().bank_id)?;
         let bank = existing_bank(self.desk.store.bank(&scope, &id).await?, &id)?;
-        let count = self.entry_count(&scope, &id).await?;
+        let count = self.entry_count(&scope, &id);
         Ok(Response::new(v1::GetBankResponse { bank: Some(reply::bank(&bank, count)) }))
     }
 
@@ -146,10 +146,8 @@ impl BankService for Banks {
         let more = banks.len() as u64 == limit;
         banks.truncate(page.rows as usize);
         let last = banks.last().map(|bank| bank.id.to_string());
-        let mut rows = Vec::with_capacity(banks.len());
-        for bank in &banks {
-            rows.push(reply::bank(bank, self.entry_count(&scope, &bank.id).await?));
-        }
+        let row = |bank| reply::bank(bank, self.entry_count(&scope, &bank.id));
+        let rows = banks.iter().map(row).collect();
         let next_page_token = page::token("banks", last.as_deref(), more);
         Ok(Response::new(v1::ListBanksResponse { banks: rows, next_page_token }))
     }
@@ -161,17 +159,18 @@ impl BankService for Banks {
         let call = Call::of(&request)?;
         let asked = parse::update_bank(request.into_inner())?;
         let key = call.request_key("UpdateBank", asked.keyed.as_ref());
-        let (scope, id) = (call.caller.scope.clone(), asked.id.clone());
+        let scope = call.caller.scope;
         let kept = self.desk.keep_record(key, move |tx| {
             Box::pin(async move {
                 let present = existing_bank(tx.bank(&scope, &asked.id).await?, &asked.id)?;
+                // Kept with the record: a repetition is answered as the first time, whatever came into the bank since.
+                let count = tx.entry_count(&scope, &asked.id).await?;
                 let bank = update_bank(present, asked.patch, asked.read, tx.now())?;
                 tx.record(Event::BankPut { scope, bank: bank.clone() }).await?;
-                Ok(bank)
+                Ok((bank, count))
             })
         });
-        let (bank, journal_number) = kept.await?;
-        let count = self.entry_count(&call.caller.scope, &id).await?;
+        let ((bank, count), journal_number) = kept.await?;
         let bank = Some(reply::bank(&bank, count));
         Ok(Response::new(v1::UpdateBankResponse { bank, journal_number }))
     }
@@ -346,19 +345,12 @@ impl BankService for Banks {
         let scope = Call::of(&request)?.caller.scope;
         let journal_number = self.desk.store.head_number().await?;
         let now = self.desk.clock.now();
-        let (applied_number, names) = {
+        let (applied_number, banks) = {
             let resident = self.desk.store.resident().read();
             let banks = resident.of(&scope).map(|holding| holding.matcher.banks());
-            let names = banks.into_iter().flatten().map(|status| status.bank.id.clone());
-            (resident.applied(), names.collect::<Vec<_>>())
+            let banks = banks.into_iter().flatten();
+            (resident.applied(), banks.map(|status| reply::index_status(&status, now)).collect())
         };
-        let mut banks = Vec::with_capacity(names.len());
-        for name in names {
-            let count = self.entry_count(&scope, &name).await?;
-            let resident = self.desk.store.resident().read();
-            let status = resident.of(&scope).and_then(|holding| holding.matcher.bank(&name));
-            banks.extend(status.map(|status| reply::index_status(&status, count, now)));
-        }
         Ok(Response::new(v1::GetIndexStatusResponse { journal_number, applied_number, banks }))
     }
 }

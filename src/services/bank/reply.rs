@@ -119,14 +119,14 @@ pub fn compared(first: &Sent, second: &Sent) -> v1::CompareSignalsResponse {
 
 /// Writes what the index holds of one bank.
 #[must_use]
-pub fn index_status(status: &BankStatus<'_>, entry_count: u64, now: Time) -> v1::BankIndexStatus {
-    let age = now.since(status.bank.changed);
+pub fn index_status(status: &BankStatus<'_>, now: Time) -> v1::BankIndexStatus {
+    let age = now.since(status.bank.learned);
     v1::BankIndexStatus {
         bank_id: status.bank.id.to_string(),
         version: status.number,
         age: Some(moment::span(age)),
         stale: status.bank.freshness_max.is_some_and(|limit| age > limit),
-        entry_count,
+        entry_count: status.entry_count,
         signals: status
             .signals
             .iter()

@@ -6,7 +6,6 @@ mod upload;
 mod batch;
 
 use crate::core::event::Event;
-use crate::core::refused::{Refused, Thing};
 use crate::core::screening::question::Question;
 use crate::proto::v1;
 use crate::proto::v1::screening_service_server::ScreeningService;
@@ -146,10 +145,7 @@ impl ScreeningService for Screening {
     ) -> Result<Response<v1::GetVerdictResponse>, Status> {
         let call = Call::of(&request)?;
         let id = parse::verdict_id(request.get_ref())?;
-        let found = self.desk.store.verdict(&call.caller.scope, &id).await?;
-        let missing = || Refused::Missing(Thing::Verdict, id.to_string());
-        let (number, given) = found.ok_or_else(missing)?;
-        let verdict = self.desk.kept_reply(&call, &given, Some(number), v1::Origin::Repeated).await;
+        let verdict = self.desk.verdict(&call, &id).await?;
         Ok(Response::new(v1::GetVerdictResponse { verdict: Some(verdict) }))
     }
 }

@@ -6,12 +6,19 @@ use prost::Message;
 use sha2::{Digest as _, Sha256};
 
 /// Key and content of one request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Keyed {
     /// The caller's key.
     pub id: RequestId,
     /// SHA-256 of what was asked.
     pub digest: [u8; 32],
+}
+
+impl std::fmt::Debug for Keyed {
+    /// Prints lengths only: neither a caller's key nor a digest of content may reach a log by way of `{:?}`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keyed(id of {} bytes, SHA-256)", self.id.as_str().len())
+    }
 }
 
 /// Reads a request id that may be left out.
@@ -36,4 +43,16 @@ pub fn digest(message: &impl Message, content: &[&[u8]]) -> [u8; 32] {
 #[must_use]
 pub fn keyed(id: Option<RequestId>, message: &impl Message) -> Option<Keyed> {
     id.map(|id| Keyed { id, digest: digest(message, &[]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_a_key_shows_its_length_only() {
+        let id = RequestId::parse("nonsense-key").unwrap();
+        let keyed = Keyed { id, digest: [0xab; 32] };
+        assert_eq!(format!("{keyed:?}"), "Keyed(id of 12 bytes, SHA-256)");
+    }
 }

@@ -33,6 +33,7 @@ fn bank(name: &str) -> Bank {
         version: 1,
         created: NOW,
         changed: NOW,
+        learned: NOW,
     }
 }
 

@@ -1,17 +1,10 @@
 //! What is kept, is kept once, is answered again, and can be proved.
 
 use super::*;
-use crate::core::id::RequestId;
 use crate::core::journal::merkle::leaf_hash;
 use crate::core::journal::proof::{verify_consistency, verify_inclusion};
-use crate::io::store::Which;
-use crate::io::store::{KeepError, RequestKey, StoreError};
+use crate::io::store::{KeepError, RequestKey, StoreError, VerdictKept, Which, verify};
 use std::time::Duration;
-
-fn key(id: &str, digest: u8) -> Option<RequestKey> {
-    let id = RequestId::parse(id).unwrap();
-    Some(RequestKey { scope: scope(), method: "Test/Put", id, digest: [digest; 32] })
-}
 
 async fn put(
     store: &Store,
@@ -49,6 +42,61 @@ async fn what_was_kept_is_there_after_a_restart() {
     let other = Scope { environment: Environment::Production, ..scope() };
     assert_eq!(store.verdict(&other, &id).await.unwrap(), None);
     store.close().await.unwrap();
+}
+
+fn learned(store: &Store) -> (Time, Time) {
+    let resident = store.resident().read();
+    let bank = resident.of(&scope()).unwrap().matcher.bank(&bank_id()).unwrap().bank.clone();
+    (bank.learned, bank.changed)
+}
+
+#[tokio::test]
+async fn when_a_bank_learned_is_told_from_when_it_was_set_after_a_restart_too() {
+    let home = Home::new(3);
+    let store = home.open().await;
+    store.record(bank(1)).await.unwrap();
+    let (first, second) = (START, Time::from_millis(START.millis() + 60_000));
+    store.record(entries(vec![entry(1, EntryState::Active, 1)])).await.unwrap();
+    let Event::BankPut { scope, bank } = bank(2) else { unreachable!() };
+    let bank = Bank { changed: second, learned: first, ..bank };
+    store.record(Event::BankPut { scope, bank }).await.unwrap();
+    assert_eq!(learned(&store), (first, second));
+    store.close().await.unwrap();
+    let store = home.open().await;
+    assert_eq!(learned(&store), (first, second));
+    let Event::EntriesPut { scope, bank, entries, .. } =
+        entries(vec![entry(2, EntryState::Active, 1)])
+    else {
+        unreachable!()
+    };
+    let third = Time::from_millis(second.millis() + 60_000);
+    store.record(Event::EntriesPut { scope, bank, entries, at: third }).await.unwrap();
+    assert_eq!(learned(&store), (third, third));
+    store.close().await.unwrap();
+    let store = home.open().await;
+    assert_eq!(learned(&store), (third, third));
+    let report = verify(&home.settings(), &home.keys, Duration::ZERO).await.unwrap();
+    assert_eq!(report.faults, []);
+}
+
+#[tokio::test]
+async fn every_file_of_the_store_is_for_its_owner_only_whatever_the_directory_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new(4);
+    let open_to_all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(home.folder.path(), open_to_all).unwrap();
+    let store = home.open().await;
+    fill(&store).await;
+    put_aside(&store, "v9", None);
+    let mut seen = Vec::new();
+    for file in std::fs::read_dir(home.folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", file.file_name());
+        seen.push(file.file_name().into_string().unwrap());
+    }
+    seen.sort();
+    assert_eq!(seen, ["bulwark.db", "bulwark.db-shm", "bulwark.db-wal", "bulwark.lock", "spool"]);
 }
 
 #[tokio::test]
@@ -140,6 +188,70 @@ async fn a_repeated_request_gets_the_first_answer() {
     home.clock.advance(Duration::from_secs(25 * 3600));
     let late = put(&store, key("r", 2), tenant("two"), b"second").await.unwrap();
     assert_eq!(late.bytes, b"second");
+}
+
+#[tokio::test]
+async fn of_two_changes_in_one_commit_the_second_sees_whose_certificate_it_is() {
+    let home = Home::new(12);
+    let store = home.open().await;
+    fill(&store).await;
+    let claim = |name: &'static str| {
+        store.keep(None, move |tx| {
+            Box::pin(async move {
+                if tx.credential_by_certificate(&[9; 32]).is_some() {
+                    return Err(KeepError::Refused("taken"));
+                }
+                let Event::CredentialPut { mut credential } = credential(name) else {
+                    unreachable!()
+                };
+                credential.proof = Proof::Certificate([9; 32]);
+                tx.record(Event::CredentialPut { credential }).await?;
+                Ok(Vec::new())
+            })
+        })
+    };
+    let commits = store.commits();
+    let (first, second) = tokio::join!(claim("c2"), claim("c3"));
+    assert_eq!((first.is_ok(), second), (true, Err(KeepError::Refused("taken"))));
+    assert_eq!(store.commits(), commits + 1, "both stood in one transaction");
+    assert_eq!(claim("c4").await, Err(KeepError::Refused("taken")));
+}
+
+#[tokio::test]
+async fn entries_of_a_bank_are_counted_right_within_a_transaction_that_changes_them() {
+    let home = Home::new(13);
+    let store = home.open().await;
+    fill(&store).await;
+    let counted = store.keep::<(), _>(None, |tx| {
+        Box::pin(async move {
+            let before = tx.entry_count(&scope(), &bank_id()).await?;
+            tx.record(entries(vec![entry(99, EntryState::Proposed, 1)])).await?;
+            let after = tx.entry_count(&scope(), &bank_id()).await?;
+            assert_eq!((before, after), (19, 20));
+            tx.record(Event::BankDeleted { scope: scope(), bank: bank_id(), at: START }).await?;
+            assert_eq!(tx.entry_count(&scope(), &bank_id()).await?, 0);
+            tx.record(bank(1)).await?;
+            tx.record(entries(vec![entry(1, EntryState::Retired, 1)])).await?;
+            Ok(Vec::new())
+        })
+    });
+    counted.await.unwrap();
+    assert_eq!(store.resident().read().entry_count(&scope(), &bank_id()), 1);
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_waits_for_any_more_is_not_made() {
+    let home = Home::new(16);
+    let store = home.open().await;
+    store.record(tenant("acme")).await.unwrap();
+    let mut other = super::super::dialect::connect(&home.settings(), false).await.unwrap();
+    other.begin("SELECT 1").await.unwrap();
+    let given_up = store.record(tenant("other"));
+    assert!(tokio::time::timeout(Duration::from_millis(100), given_up).await.is_err());
+    drop(other);
+    store.record(tenant("third")).await.unwrap();
+    let names: Vec<_> = store.tenants(None, 9).await.unwrap().into_iter().map(|t| t.id).collect();
+    assert_eq!(names, ["acme", "third"].map(|name| TenantId::parse(name).unwrap()));
 }
 
 #[tokio::test]
@@ -325,4 +437,44 @@ async fn no_value_stands_in_the_files() {
     for needle in [pdq(5).bytes(), pdq(5).text().into_bytes(), b"nonsense".to_vec()] {
         assert!(!bytes.windows(needle.len()).any(|window| window == needle));
     }
+}
+
+async fn all(
+    pool: &crate::io::store::dialect::Pool,
+    count: u32,
+) -> Vec<super::super::dialect::Conn> {
+    let mut taken = Vec::new();
+    for _ in 0..count {
+        taken.push(pool.connection().await.unwrap());
+    }
+    taken
+}
+
+#[tokio::test]
+async fn lists_that_hold_every_reader_do_not_hold_up_what_a_check_looks_up() {
+    let home = Home::new(14);
+    let store = home.open().await;
+    let kept = put(&store, key("r", 1), verdict("v1"), b"first").await.unwrap();
+    let _lists = all(&store.0.pool, store.0.settings.readers).await;
+    let found = store.first_answer(&key("r", 1).unwrap()).await.unwrap();
+    assert!(matches!(found, Some(VerdictKept::Kept(answer)) if answer.bytes == b"first"));
+    assert!(store.receipt_soon(kept.number.unwrap()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_look_up_that_takes_too_long_is_given_up_and_what_was_kept_is_still_answered_once() {
+    let home = Home::new(15);
+    let store = home.open().await;
+    let first = put(&store, key("r", 1), verdict("v1"), b"first").await.unwrap();
+    let _held = all(&store.0.lookups, super::super::start::LOOKUP_READERS).await;
+    let began = std::time::Instant::now();
+    let found = store.first_answer(&key("r", 1).unwrap()).await;
+    assert_eq!(found, Err(KeepError::Store(StoreError::Late)));
+    assert_eq!(store.receipt_soon(first.number.unwrap()).await, Err(StoreError::Late));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    // The check goes on, decides, and is answered by what the writer finds.
+    let again = store.keep_verdict(key("r", 1), &scope(), given("v2"), b"second".to_vec()).await;
+    assert!(matches!(again, Ok(VerdictKept::Kept(answer)) if answer.bytes == b"first"));
+    let fresh = store.keep_verdict(key("s", 1), &scope(), given("v3"), b"third".to_vec()).await;
+    assert!(matches!(fresh, Ok(VerdictKept::Kept(answer)) if answer.first));
 }

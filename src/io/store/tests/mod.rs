@@ -5,13 +5,14 @@ mod failing;
 mod keeping;
 mod verifying;
 
-use super::{Settings, Store};
+use super::spool::Waiting;
+use super::{RequestKey, Settings, Store};
 use crate::core::access::{Credential, Environment, Proof, Role, Scope, Tenant};
 use crate::core::bank::{
     Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL, SignalRule,
 };
 use crate::core::event::{Event, GivenVerdict, Outcome, OutcomeKind};
-use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
+use crate::core::id::{BankId, CredentialId, EntryId, RequestId, SurfaceId, TenantId, VerdictId};
 use crate::core::policy::{Context, Surface, SurfaceKind, Visibility};
 use crate::core::signal::{Bits256, Signal, SignalType};
 use crate::core::time::Time;
@@ -104,6 +105,7 @@ pub fn bank(version: u64) -> Event {
         version,
         created: START,
         changed: START,
+        learned: START,
     };
     Event::BankPut { scope: scope(), bank }
 }
@@ -183,6 +185,22 @@ pub fn given(name: &str) -> GivenVerdict {
 
 pub fn verdict(name: &str) -> Event {
     Event::VerdictGiven { scope: scope(), given: Box::new(given(name)) }
+}
+
+pub fn key(id: &str, digest: u8) -> Option<RequestKey> {
+    let id = RequestId::parse(id).unwrap();
+    Some(RequestKey { scope: scope(), method: "Test/Put", id, digest: [digest; 32] })
+}
+
+/// What the spool holds of a verdict.
+pub fn waiting(store: &Store, name: &str, request: Option<RequestKey>) -> Waiting {
+    let asked = request.map(|request| store.asked(&request));
+    Waiting { event: verdict(name), asked, answer: name.as_bytes().to_vec() }
+}
+
+/// Puts a verdict into the spool.
+pub fn put_aside(store: &Store, name: &str, request: Option<RequestKey>) {
+    store.0.spool.lock().put(store.keys(), &waiting(store, name, request)).unwrap();
 }
 
 pub fn outcome(name: &str) -> Event {
