@@ -203,10 +203,13 @@ async fn an_upload_in_chunks_is_decided_whole_and_early_where_its_digest_is_cert
     assert!(matches!(&said[0], Step::Accepted(a) if a.upload_bytes_max >= 1 << 20));
     assert!(said.iter().any(|step| matches!(step, Step::Progress(_))));
     let early = said.iter().find_map(|step| match step {
-        Step::EarlyVerdict(verdict) => Some(verdict.disposition()),
+        Step::EarlyVerdict(verdict) => Some(verdict.clone()),
         _ => None,
     });
-    assert_eq!(early, Some(Disposition::Block));
+    let early = early.expect("its digest is listed");
+    assert_eq!((early.disposition(), early.record()), (Disposition::Block, v1::Record::Kept));
+    let get = v1::GetVerdictRequest { verdict_id: early.verdict_id.clone() };
+    screener.screening().get_verdict(get).await.expect("what was said is on record");
     let Some(Step::Verdict(last)) = said.last() else { panic!("a verdict comes last") };
     assert_eq!(last.disposition(), Disposition::Block);
     assert_eq!(state(last, v1::Check::ImageMatch), CheckState::Checked);

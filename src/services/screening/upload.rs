@@ -13,7 +13,6 @@ use crate::services::screening::parse::{self, Opening, Uploaded, refuse_upload};
 use crate::services::screening::reply;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::request::{Keyed, digest};
-use crate::services::words::verdict::{Standing, write};
 
 const METHOD: &str = "ScreenUpload";
 
@@ -117,11 +116,10 @@ impl ScreenUpload {
         if found.is_none_or(|disposition| disposition < Disposition::Block) {
             return Ok(());
         }
-        // Not on record: the final verdict is, and it is never more lenient.
-        let standing =
-            Standing { record: v1::Record::Unspecified, receipt: None, origin: v1::Origin::Fresh };
-        let sees_detail = self.call.caller.sees_match_detail();
-        let early = write(&decided.verdict, asked.context.item.as_ref(), sees_detail, standing);
+        // Kept before it is said, by itself: the request's answer is the final verdict, and a caller who hangs up now
+        // may never have that one made.
+        let alone = Asked { context: asked.context.clone(), keyed: None };
+        let early = self.desk.keep(&self.call, METHOD, &alone, decided).await?;
         out.send(says(v1::screen_upload_response::Step::EarlyVerdict(early))).await
     }
 }
