@@ -2,60 +2,18 @@
 //!
 //! A line that cannot be read is named and does not keep the others out.
 
+mod words;
 mod row;
 
-use crate::core::bank::{BankedSignal, EntryState};
+use crate::core::bank::BankedSignal;
 use crate::core::curation::{Draft, NewEntry};
 use crate::core::signal::{Signal, SignalType};
-use crate::core::verdict::Provenance;
 use csv_core::{ReadRecordResult, Reader};
-pub use row::Columns;
 use row::{Places, Row, places_of, row_of};
+pub use words::{BadFile, BadLine, COLUMNS_MAX, Columns, Common, Format, LINE_BYTES_MAX};
 
-/// Longest line, in bytes.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Most columns of a CSV file.
-pub const COLUMNS_MAX: usize = 256;
 /// Most signals of one entry.
 pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
-
-/// How a file is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Format {
-    /// One value of this type a line; empty lines and lines that begin with `#` are passed over.
-    Text(SignalType),
-    /// CSV with a first line of names; the type is that of values without one of their own.
-    Csv(Option<SignalType>, Columns),
-}
-
-/// What is the same for all entries of a file.
-#[derive(Debug, Clone)]
-pub struct Common {
-    /// Where they come from, where a line does not say better.
-    pub provenance: Provenance,
-    /// Where they stand.
-    pub state: EntryState,
-}
-
-/// A line that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadLine {
-    /// Its number, from 1.
-    pub line: u64,
-    /// What it must be; never what it was.
-    pub must: String,
-}
-
-/// Why a file cannot be read at all.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadFile {
-    /// The first line lacks a column that the caller named.
-    #[error("the first line has no column {0}")]
-    NoColumn(String),
-    /// More columns than are read.
-    #[error("the first line must have at most {COLUMNS_MAX} columns")]
-    TooManyColumns,
-}
 
 /// The CSV side of reading.
 struct Csv {
@@ -380,6 +338,8 @@ impl ListFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::bank::EntryState;
+    use crate::core::verdict::Provenance;
     use proptest::prelude::*;
 
     fn common() -> Common {

@@ -15,12 +15,7 @@ const UNSAFE: [(&str, &str); 3] = [
 ];
 
 /// Files that may be longer, each with its reason.
-const LONG: [(&str, &str); 4] = [
-    ("core/list_file.rs", "one grammar, half of it tests"),
-    ("core/screening/decision/tests.rs", "one table of cases"),
-    ("services/admin/parse.rs", "one function a request of the contract"),
-    ("services/bank/parse.rs", "one function a request of the contract"),
-];
+const LONG: [(&str, &str); 1] = [("core/screening/decision/tests.rs", "one table of cases")];
 
 type Source = BTreeMap<String, String>;
 type Module = Vec<String>;

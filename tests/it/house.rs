@@ -29,7 +29,7 @@ use tonic_prost::ProstCodec;
 /// The name of the service that obeys.
 pub const SERVICE: &str = "bulwark.v1.ScreeningService";
 /// A unary call that obeys.
-pub const UNARY: &str = "/bulwark.v1.ScreeningService/ScreenSignals";
+pub const UNARY: &str = "/bulwark.v1.ScreeningService/ScreenMedia";
 /// A bidirectional call that answers every message.
 pub const STREAM: &str = "/bulwark.v1.ScreeningService/ScreenSignalsBatch";
 /// A call for another role.

@@ -300,7 +300,7 @@ async fn calls_are_counted_by_rpc_and_code_and_by_nothing_that_callers_choose() 
     let text = get(&house, "/metrics").await;
     assert!(
         text.contains(
-            r#"bulwark_calls_total{rpc="/bulwark.v1.ScreeningService/ScreenSignals",code="OK"} 1"#
+            r#"bulwark_calls_total{rpc="/bulwark.v1.ScreeningService/ScreenMedia",code="OK"} 1"#
         ),
         "{text}"
     );

@@ -2,7 +2,7 @@
 
 use crate::core::bank::BankedSignal;
 use crate::core::id::EntryId;
-use crate::core::list_file::{BadFile, Common};
+use crate::core::list_file::words::{BadFile, Columns, Common};
 use crate::core::signal::{CustomType, Signal, SignalType};
 use crate::core::verdict::Provenance;
 
@@ -10,27 +10,6 @@ const WORD_BYTES_MAX: usize = 256;
 const NOTE_BYTES_MAX: usize = 4096;
 const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = 64;
-
-/// Which column of a CSV file holds what, by the names in its first line; an empty name is no column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Columns {
-    /// The value; must be named.
-    pub value: String,
-    /// The type, in the words of [`SignalType`]'s text.
-    pub kind: String,
-    /// Quality, 0 to 100.
-    pub quality: String,
-    /// Name of the entry; lines that follow each other with one name make one entry.
-    pub entry: String,
-    /// The source's own record name.
-    pub source_record: String,
-    /// Content class in the source's words.
-    pub classification: String,
-    /// Labels, separated by `;`.
-    pub tags: String,
-    /// A note of the curators.
-    pub note: String,
-}
 
 /// One line, read.
 pub(super) struct Row {
