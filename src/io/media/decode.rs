@@ -2,6 +2,7 @@
 
 mod room;
 mod complete;
+mod scans;
 mod forms;
 mod pixels;
 mod still;
