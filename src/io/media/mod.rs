@@ -6,6 +6,7 @@
 pub mod blob;
 mod limits;
 mod reason;
+mod found;
 mod wire;
 mod decode;
 mod expand;

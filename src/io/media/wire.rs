@@ -1,16 +1,20 @@
 //! What service and worker say to each other over their socket, and how the service doubts what it hears.
 
+use super::found::{Begun, Ended, Found, Nonsense};
 use super::limits::MediaLimits;
 use super::reason::Reason;
-use crate::core::media::{Digests, Format, Part, Picture};
+use crate::core::media::{Digests, Format, Picture};
 use crate::core::signal::Bits256;
 use crate::core::verdict::{CheckState, Form};
 use crate::io::jail::{JailMode, Reached, Refused};
+use bytes::{Buf as _, BytesMut};
 use prost::Message;
 use std::time::Duration;
 
-/// Longest answer that is read, in bytes.
-pub(super) const ANSWER_BYTES_MAX: u32 = 16 << 20;
+/// Bytes that are read of all that a worker says of one item.
+pub(super) const ANSWER_BYTES_MAX: u64 = 16 << 20;
+/// Longest piece of it, in bytes.
+pub(super) const SAID_BYTES_MAX: u32 = 4096;
 /// Longest message to a worker, in bytes.
 pub(super) const ORDER_BYTES_MAX: u32 = 1024;
 
@@ -204,31 +208,38 @@ impl Hello {
     }
 }
 
-/// What a worker found in one item.
+/// What a worker says while it examines an item: one piece of what it found, or nothing more.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Answer {
-    #[prost(message, repeated, tag = "1")]
-    parts: Vec<PartSaid>,
+pub(super) struct Said {
+    #[prost(oneof = "Piece", tags = "1, 2, 3, 4")]
+    piece: Option<Piece>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Piece {
+    #[prost(message, tag = "1")]
+    Begun(BegunSaid),
+    #[prost(message, tag = "2")]
+    Picture(PictureSaid),
+    #[prost(message, tag = "3")]
+    Ended(EndedSaid),
+    /// Everything was said.
+    #[prost(bool, tag = "4")]
+    Finished(bool),
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct PartSaid {
+struct BegunSaid {
     #[prost(string, tag = "1")]
     place: String,
     #[prost(uint32, tag = "2")]
     format: u32,
     #[prost(bytes = "vec", tag = "3")]
     digests: Vec<u8>,
-    #[prost(message, repeated, tag = "4")]
-    pictures: Vec<PictureSaid>,
-    #[prost(uint32, tag = "5")]
+    #[prost(uint32, tag = "4")]
     exact: u32,
-    #[prost(uint32, tag = "6")]
-    image: u32,
-    #[prost(uint32, tag = "7")]
-    video: u32,
-    #[prost(uint32, tag = "8")]
-    reason: u32,
+    #[prost(bool, tag = "5")]
+    holds_more: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -247,81 +258,72 @@ struct PictureSaid {
     hashes: Vec<u8>,
 }
 
-/// A worker said something that no honest worker says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a worker's answer is malformed")]
-pub(super) struct Nonsense;
+#[derive(Clone, PartialEq, Message)]
+struct EndedSaid {
+    #[prost(uint32, tag = "1")]
+    image: u32,
+    #[prost(uint32, tag = "2")]
+    video: u32,
+    #[prost(uint32, tag = "3")]
+    reason: u32,
+}
 
-impl Answer {
-    /// What the worker says of these parts.
-    pub(super) fn of(parts: &[Part]) -> Self {
-        Self { parts: parts.iter().map(say).collect() }
-    }
-
-    /// The parts, when every one of them could come from an honest worker within `limits`.
-    pub(super) fn read(&self, limits: &MediaLimits) -> Result<Vec<Part>, Nonsense> {
-        let entries_max = usize::try_from(limits.entries_max).unwrap_or(usize::MAX);
-        if self.parts.is_empty() || self.parts.len() > entries_max.saturating_add(1) {
-            return Err(Nonsense);
+impl Said {
+    /// Says a piece of what was found.
+    pub(super) fn of(found: &Found) -> Self {
+        Self {
+            piece: Some(match found {
+                Found::Begun(begun) => Piece::Begun(BegunSaid {
+                    place: begun.place.clone(),
+                    format: number_of(&FORMATS, |f| *f == begun.format),
+                    digests: begun
+                        .digests
+                        .map_or_else(Vec::new, |d| [&d.md5[..], &d.sha1, &d.sha256].concat()),
+                    exact: number_of(&STATES, |s| *s == begun.exact),
+                    holds_more: begun.holds_more,
+                }),
+                Found::Picture(picture) => Piece::Picture(PictureSaid {
+                    form: number_of(&FORMS, |f| *f == picture.form),
+                    frame: picture.frame,
+                    width: picture.width,
+                    height: picture.height,
+                    quality: picture.quality,
+                    hashes: picture.hashes.iter().flat_map(|bits| bits.to_bytes()).collect(),
+                }),
+                Found::Ended(ended) => Piece::Ended(EndedSaid {
+                    image: number_of(&STATES, |s| *s == ended.image),
+                    video: number_of(&STATES, |s| *s == ended.video),
+                    reason: ended.reason.number(),
+                }),
+            }),
         }
-        let pictures: usize = self.parts.iter().map(|part| part.pictures.len()).sum();
-        if pictures > usize::try_from(limits.pictures_max).unwrap_or(usize::MAX) {
-            return Err(Nonsense);
-        }
-        let parts: Vec<_> =
-            self.parts.iter().map(|part| hear(part, limits)).collect::<Result<_, _>>()?;
-        let whole_is_first = parts.iter().enumerate().all(|(i, p)| (i == 0) == p.place.is_empty());
-        if whole_is_first { Ok(parts) } else { Err(Nonsense) }
     }
-}
 
-fn say(part: &Part) -> PartSaid {
-    PartSaid {
-        place: part.place.clone(),
-        format: number_of(&FORMATS, |f| *f == part.format),
-        digests: part.digests.map_or_else(Vec::new, |d| [&d.md5[..], &d.sha1, &d.sha256].concat()),
-        pictures: part.pictures.iter().map(say_picture).collect(),
-        exact: number_of(&STATES, |s| *s == part.exact),
-        image: number_of(&STATES, |s| *s == part.image),
-        video: number_of(&STATES, |s| *s == part.video),
-        reason: Reason::number(&part.reason),
+    /// Says that there is no more.
+    pub(super) const fn finished() -> Self {
+        Self { piece: Some(Piece::Finished(true)) }
     }
-}
 
-fn say_picture(picture: &Picture) -> PictureSaid {
-    PictureSaid {
-        form: number_of(&FORMS, |f| *f == picture.form),
-        frame: picture.frame,
-        width: picture.width,
-        height: picture.height,
-        quality: picture.quality,
-        hashes: picture.hashes.iter().flat_map(|bits| bits.to_bytes()).collect(),
+    /// The piece, when it could come from an honest worker within `limits`; nothing after the last one.
+    pub(super) fn read(self, limits: &MediaLimits) -> Result<Option<Found>, Nonsense> {
+        let state = |number| value_of(&STATES, number).copied().ok_or(Nonsense);
+        Ok(Some(match self.piece.ok_or(Nonsense)? {
+            Piece::Begun(said) => Found::Begun(Begun {
+                format: value_of(&FORMATS, said.format).copied().ok_or(Nonsense)?,
+                digests: read_digests(&said.digests)?,
+                exact: state(said.exact)?,
+                holds_more: said.holds_more,
+                place: said.place,
+            }),
+            Piece::Picture(said) => Found::Picture(hear_picture(&said, limits)?),
+            Piece::Ended(said) => Found::Ended(Ended {
+                image: state(said.image)?,
+                video: state(said.video)?,
+                reason: Reason::read(said.reason).ok_or(Nonsense)?,
+            }),
+            Piece::Finished(_) => return Ok(None),
+        }))
     }
-}
-
-fn hear(said: &PartSaid, limits: &MediaLimits) -> Result<Part, Nonsense> {
-    let state = |number| value_of(&STATES, number).copied().ok_or(Nonsense);
-    let (exact, image, video) = (state(said.exact)?, state(said.image)?, state(said.video)?);
-    let digests = read_digests(&said.digests)?;
-    let pictures: Vec<_> =
-        said.pictures.iter().map(|p| hear_picture(p, limits)).collect::<Result<_, _>>()?;
-    // A check that is said to be done has something to show.
-    let hollow = (exact == CheckState::Checked && digests.is_none())
-        || (image == CheckState::Checked && pictures.is_empty())
-        || video == CheckState::Checked;
-    if hollow || !is_place(&said.place, limits.depth_max) {
-        return Err(Nonsense);
-    }
-    Ok(Part {
-        place: said.place.clone(),
-        format: value_of(&FORMATS, said.format).copied().ok_or(Nonsense)?,
-        digests,
-        pictures,
-        exact,
-        image,
-        video,
-        reason: Reason::read(said.reason).ok_or(Nonsense)?.to_owned(),
-    })
 }
 
 fn read_digests(bytes: &[u8]) -> Result<Option<Digests>, Nonsense> {
@@ -358,15 +360,6 @@ fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Non
     })
 }
 
-/// Empty, or up to `depth_max` numbers between slashes.
-fn is_place(text: &str, depth_max: u32) -> bool {
-    let number = |n: &str| (1..=9).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit());
-    let depth = text.split('/').count();
-    text.is_empty()
-        || (depth <= usize::try_from(depth_max).unwrap_or(usize::MAX)
-            && text.split('/').all(number))
-}
-
 /// A message with its length before it: four bytes, little-endian.
 pub(super) fn framed(message: &impl Message) -> Vec<u8> {
     let body = message.encode_to_vec();
@@ -374,44 +367,69 @@ pub(super) fn framed(message: &impl Message) -> Vec<u8> {
     [&len.to_le_bytes()[..], &body].concat()
 }
 
+/// The first message of what was read, without it in front; nothing while it is not whole.
+///
+/// # Errors
+/// [`Nonsense`] where it is longer than `bytes_max`, or no such message.
+pub(super) fn unframed<M: Message + Default>(
+    read: &mut BytesMut,
+    bytes_max: u32,
+) -> Result<Option<M>, Nonsense> {
+    let Some(len) = read.first_chunk().map(|len| u32::from_le_bytes(*len)) else {
+        return Ok(None);
+    };
+    if len > bytes_max {
+        return Err(Nonsense);
+    }
+    let len = usize::try_from(len).map_err(|_| Nonsense)?;
+    if read.len() < 4 + len {
+        return Ok(None);
+    }
+    read.advance(4);
+    M::decode(read.split_to(len)).map(Some).map_err(|_| Nonsense)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn part() -> Part {
-        Part {
-            place: String::new(),
-            format: Format::Png,
-            digests: Some(Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] }),
-            pictures: vec![Picture {
-                form: Form::Trimmed,
-                frame: 3,
-                width: 64,
-                height: 48,
-                quality: 77,
-                hashes: std::array::from_fn(|i| Bits256([i as u64, 1, 2, 3])),
-            }],
-            exact: CheckState::Checked,
-            image: CheckState::TooLarge,
-            video: CheckState::NotApplicable,
-            reason: Reason::Frames.text().to_owned(),
+    fn picture() -> Picture {
+        Picture {
+            form: Form::Trimmed,
+            frame: 3,
+            width: 64,
+            height: 48,
+            quality: 77,
+            hashes: std::array::from_fn(|i| Bits256([i as u64, 1, 2, 3])),
         }
     }
 
-    fn entry(place: &str) -> Part {
-        Part { place: place.to_owned(), ..part() }
+    fn pieces() -> [Found; 3] {
+        let digests = Some(Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] });
+        let (place, exact) = ("12/0/999".to_owned(), CheckState::Checked);
+        [
+            Found::Begun(Begun { place, format: Format::Png, digests, exact, holds_more: true }),
+            Found::Picture(picture()),
+            Found::Ended(Ended {
+                image: CheckState::TooLarge,
+                video: CheckState::NotApplicable,
+                reason: Reason::Frames,
+            }),
+        ]
     }
 
-    fn read(parts: &[Part]) -> Result<Vec<Part>, Nonsense> {
-        let bytes = Answer::of(parts).encode_to_vec();
-        Answer::decode(bytes.as_slice()).unwrap().read(&MediaLimits::default())
+    fn read(found: &Found) -> Result<Option<Found>, Nonsense> {
+        let bytes = Said::of(found).encode_to_vec();
+        Said::decode(bytes.as_slice()).unwrap().read(&MediaLimits::default())
     }
 
     #[test]
     fn what_a_worker_says_is_heard_unchanged() {
-        let parts = vec![part(), entry("0"), entry("12/0/999")];
-        assert_eq!(read(&parts), Ok(parts));
+        for found in pieces() {
+            assert_eq!(read(&found), Ok(Some(found)));
+        }
+        assert_eq!(Said::finished().read(&MediaLimits::default()), Ok(None));
         let limits = MediaLimits { side_max: 7, border_tolerance: 3, ..MediaLimits::default() };
         let setup = Setup::new(&limits, JailMode::Reduced, 9);
         assert_eq!((setup.limits(), setup.jail()), (limits, JailMode::Reduced));
@@ -422,34 +440,36 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_no_honest_worker_gives_is_refused() {
-        let mut wrong = vec![
-            vec![],
-            vec![entry("0")],
-            vec![part(), part()],
-            vec![part(), entry("1/2/3/4")],
-            vec![part(), entry("../1")],
-            vec![part(), entry("1/")],
-            vec![part(), entry("1234567890")],
-            vec![part(); 1002],
-            vec![Part { digests: None, ..part() }],
-            vec![Part { image: CheckState::Checked, pictures: vec![], ..part() }],
-            vec![Part { video: CheckState::Checked, ..part() }],
-            vec![Part { reason: "free text".to_owned(), ..part() }],
-            vec![Part { image: CheckState::SourceUnavailable, ..part() }],
-            vec![Part { pictures: vec![part().pictures[0].clone(); 10_001], ..part() }],
-        ];
-        let picture = &part().pictures[0];
+    fn a_piece_that_no_honest_worker_says_is_refused() {
+        let states = Ended {
+            image: CheckState::SourceUnavailable,
+            video: CheckState::NotApplicable,
+            reason: Reason::Nothing,
+        };
+        let mut wrong = vec![Found::Ended(states)];
         for picture in [
-            Picture { width: 0, ..picture.clone() },
-            Picture { height: 16_385, ..picture.clone() },
-            Picture { frame: 500, ..picture.clone() },
-            Picture { quality: 101, ..picture.clone() },
+            Picture { width: 0, ..picture() },
+            Picture { height: 16_385, ..picture() },
+            Picture { frame: 500, ..picture() },
+            Picture { quality: 101, ..picture() },
         ] {
-            wrong.push(vec![Part { pictures: vec![picture], ..part() }]);
+            wrong.push(Found::Picture(picture));
         }
-        for (place, parts) in wrong.iter().enumerate() {
-            assert_eq!(read(parts), Err(Nonsense), "case {place}");
+        for found in &wrong {
+            assert_eq!(read(found), Err(Nonsense), "{found:?}");
+        }
+        assert_eq!(Said::default().read(&MediaLimits::default()), Err(Nonsense), "nothing said");
+        assert_eq!(read_digests(&[1; 67]), Err(Nonsense));
+    }
+
+    #[test]
+    fn the_longest_piece_fits_its_message() {
+        let digests = Some(Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] });
+        let place = ["123456789"; 16].join("/");
+        let (format, exact) = (Format::Unknown, CheckState::Encrypted);
+        let begun = Found::Begun(Begun { place, format, digests, exact, holds_more: true });
+        for found in pieces().iter().chain([&begun]) {
+            assert!(framed(&Said::of(found)).len() <= SAID_BYTES_MAX as usize);
         }
     }
 
@@ -458,24 +478,24 @@ mod tests {
         fn any_bytes_are_refused_or_heard_within_the_limits(
             bytes in proptest::collection::vec(any::<u8>(), 0..600),
         ) {
-            if let Ok(answer) = Answer::decode(bytes.as_slice())
-                && let Ok(parts) = answer.read(&MediaLimits::default())
+            if let Ok(said) = Said::decode(bytes.as_slice())
+                && let Ok(Some(Found::Picture(picture))) = said.read(&MediaLimits::default())
             {
-                prop_assert!(!parts.is_empty());
+                prop_assert!(picture.quality <= 100);
             }
         }
 
         #[test]
-        fn a_flipped_bit_never_makes_a_part_of_an_unknown_kind(
+        fn a_flipped_bit_never_makes_a_picture_beyond_the_limits(
             place in any::<prop::sample::Index>(), bit in 0..8_u32,
         ) {
-            let mut bytes = Answer::of(&[part(), entry("0")]).encode_to_vec();
+            let mut bytes = Said::of(&Found::Picture(picture())).encode_to_vec();
             let place = place.index(bytes.len());
             bytes[place] ^= 1 << bit;
-            if let Ok(answer) = Answer::decode(bytes.as_slice())
-                && let Ok(parts) = answer.read(&MediaLimits::default())
+            if let Ok(said) = Said::decode(bytes.as_slice())
+                && let Ok(Some(Found::Picture(picture))) = said.read(&MediaLimits::default())
             {
-                prop_assert!(parts.iter().all(|p| p.pictures.iter().all(|p| p.quality <= 100)));
+                prop_assert!(picture.quality <= 100 && picture.frame < 500);
             }
         }
     }

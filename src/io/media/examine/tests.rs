@@ -1,10 +1,19 @@
 //! Archives within archives, and limits of what they expand to.
 
+use super::super::found::Findings;
 use super::*;
+use crate::core::media::Part;
 use std::io::Write as _;
 use zip::write::SimpleFileOptions;
 
 const GIF: &[u8] = b"GIF87a\x01\0\x01\0\0\0\0";
+
+/// The parts that an examination tells.
+fn examine(bytes: &[u8], limits: &MediaLimits) -> Vec<Part> {
+    let mut findings = Findings::new(limits, sniff(bytes));
+    super::examine(bytes, limits, &mut |found| findings.take(found).expect("said in order"));
+    findings.whole().expect("said to the end")
+}
 
 fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -241,6 +250,19 @@ fn what_stands_behind_a_tar_or_a_tiff_is_named() {
         assert!(examine(alone, &limits)[0].image.is_complete());
         let parts = examine(&[&alone[..], hidden].concat(), &limits);
         assert!(!parts[0].image.is_complete(), "{:?}", states(&parts));
+    }
+}
+
+#[test]
+fn a_progressive_jpeg_cut_inside_a_scan_and_given_an_end_again_is_not_whole() {
+    let whole = include_bytes!("../../../../tests/fixtures/progressive.jpg");
+    let limits = MediaLimits::default();
+    assert_eq!(examine(whole, &limits)[0].image, CheckState::Checked);
+    let last = whole.windows(2).rposition(|two| two == b"\xff\xda").unwrap();
+    for cut in (last + 12..whole.len() - 2).step_by(23) {
+        let parts = examine(&[&whole[..cut], b"\xff\xd9"].concat(), &limits);
+        assert_eq!(parts[0].image, CheckState::Corrupt, "{cut}");
+        assert!(!parts[0].pictures.is_empty(), "what can be seen is hashed");
     }
 }
 
