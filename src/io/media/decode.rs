@@ -36,6 +36,8 @@ pub(super) struct Decoded {
     pub(super) image: CheckState,
     /// Why not.
     pub(super) reason: Reason,
+    /// Length of the codestream of a JPEG XL, which nothing but its decoder tells.
+    pub(super) codestream: Option<usize>,
 }
 
 /// Decodes and hashes a picture file; `tell` is given each hash as soon as it is there, at most `pictures_left` of them.
@@ -55,6 +57,8 @@ pub(super) fn decode(
         memory: limits.memory_bytes_max.saturating_sub(BESIDE_PICTURES).saturating_sub(held_bytes),
     };
     let mut forms = Forms::new(limits, pictures_left, tell);
+    #[cfg_attr(not(feature = "jxl"), expect(unused_mut, reason = "only JPEG XL sets it"))]
+    let mut codestream = None;
     // Decoders of the image libraries document that they may panic on hostile input; what they had taken hold of
     // is dropped, and `forms` only ever hands out whole pictures.
     let outcome = catch_unwind(AssertUnwindSafe(|| match format {
@@ -69,7 +73,7 @@ pub(super) fn decode(
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, &room, &mut forms),
         #[cfg(feature = "jxl")]
-        Format::Jxl => jxl::decode(bytes, &room, &mut forms),
+        Format::Jxl => jxl::decode(bytes, &room, &mut forms, &mut codestream),
         _ => Err(Stop::Unsupported(Reason::NoDecoder)),
     }))
     .unwrap_or(Err(Stop::Corrupt(Reason::DecoderPanicked)));
@@ -79,5 +83,5 @@ pub(super) fn decode(
         Ok(()) => (CheckState::Checked, Reason::Nothing),
         Err(stop) => stop.state(),
     };
-    Decoded { pictures, image, reason }
+    Decoded { pictures, image, reason, codestream }
 }

@@ -7,7 +7,7 @@ use super::found::{Begun, Ended, Found, Tell};
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Format, sniff};
-use crate::core::tail::{ends_as_zip, picture_len};
+use crate::core::tail::{behind_codestream, ends_as_zip, has_tracks, picture_len, unshown, within};
 use crate::core::verdict::CheckState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -65,12 +65,18 @@ struct Examination<'a> {
 /// Bytes of no known kind that may follow a picture unremarked: cameras leave small notes there.
 const BEHIND_UNREMARKED: usize = 64 << 10;
 
+/// Bytes inside a picture's file that are too few to be anything.
+const PASSED_OVER_MIN: usize = 20;
+
+/// Bytes at the beginning of a picture's file in which its own type may look like that of another container.
+const OWN_TYPE_BYTES: usize = 20;
+
 /// What stands behind a picture.
 enum Behind {
     /// Nothing that need be examined.
     Nothing,
-    /// Something that is a part of its own now.
-    Examined,
+    /// Something that is a part of its own now, and where that ends when it says.
+    Examined(Option<usize>),
     /// Something that was not examined.
     Unexamined,
 }
@@ -79,6 +85,16 @@ impl Ended {
     /// A part of which a check was not completed, or none was to be.
     const fn of(image: CheckState, video: CheckState, reason: Reason) -> Self {
         Self { image, video, reason }
+    }
+
+    /// The same where the file has tracks of video or further pictures too, which nothing here reads.
+    const fn with_tracks(mut self) -> Self {
+        self.video = CheckState::UnsupportedFormat;
+        if self.image.is_complete() {
+            self.image = CheckState::UnsupportedFormat;
+            self.reason = Reason::Sequence;
+        }
+        self
     }
 
     /// The same with something in its bytes that was not examined.
@@ -102,26 +118,35 @@ fn format_of(bytes: &[u8], depth: u32) -> Format {
     }
 }
 
+/// Whether bytes that hold no known file are too many for a note, without the zeros before and after them.
+fn is_more_than_a_note(bytes: &[u8]) -> bool {
+    let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(first);
+    last - first.min(last) >= BEHIND_UNREMARKED
+}
+
+/// Where a known file begins in bytes that a viewer passes over.
+fn known_in(bytes: &[u8]) -> Option<usize> {
+    if sniff(bytes) != Format::Unknown {
+        return Some(0);
+    }
+    // An archive is also found by its end.
+    within::file(bytes).or_else(|| ends_as_zip(bytes).then_some(0))
+}
+
 impl Examination<'_> {
     /// Examines bytes at a place, `depth` archives deep, with whatever follows where they are a picture.
     fn item(&mut self, place: String, depth: u32, bytes: &[u8]) {
-        let mut format = format_of(bytes, depth);
+        let format = format_of(bytes, depth);
         self.begin(place.clone(), depth, format, bytes, picture_len(format, bytes));
-        let mut ended = self.one(&place, depth, format, bytes);
+        let (mut ended, mut len) = self.one(&place, depth, format, bytes);
         let mut rest = bytes;
         for number in 0.. {
-            let Some(len) = picture_len(format, rest) else {
-                // Such a format does not say where it ends; an archive behind it is found by its own end.
-                if !matches!(format, Format::Zip | Format::Tar) && number == 0 && ends_as_zip(rest)
-                {
-                    ended = ended.not_to_the_end();
-                }
-                break;
-            };
-            rest = &rest[len..];
+            let Some(end) = len else { break };
+            rest = &rest[end..];
             match self.behind(&place, number, depth + 1, rest) {
                 Behind::Nothing => break,
-                Behind::Examined => format = format_of(rest, depth + 1),
+                Behind::Examined(end) => len = end,
                 Behind::Unexamined => {
                     ended = ended.not_to_the_end();
                     break;
@@ -150,27 +175,34 @@ impl Examination<'_> {
 
     /// Examines what follows a picture as if it were an entry of an archive.
     fn behind(&mut self, place: &str, number: usize, depth: u32, rest: &[u8]) -> Behind {
-        let format = sniff(rest);
-        let is_known = format != Format::Unknown || ends_as_zip(rest);
-        if !is_known && (rest.len() <= BEHIND_UNREMARKED || rest.iter().all(|byte| *byte == 0)) {
-            return Behind::Nothing;
+        let known = known_in(rest);
+        if is_more_than_a_note(&rest[..known.unwrap_or(rest.len())]) {
+            return Behind::Unexamined;
         }
+        let Some(before) = known else { return Behind::Nothing };
         let left = self.entries_left.checked_sub(1).filter(|_| depth <= self.limits.depth_max);
-        let Some(left) = left.filter(|_| is_known) else { return Behind::Unexamined };
+        let Some(left) = left else { return Behind::Unexamined };
+        let rest = &rest[before..];
         self.entries_left = left;
         let (place, format) = (place_in(place, number), format_of(rest, depth));
         let len = picture_len(format, rest);
         let own = &rest[..len.unwrap_or(rest.len())];
         self.begin(place.clone(), depth, format, own, len);
-        let ended = self.one(&place, depth, format, own);
+        let (ended, end) = self.one(&place, depth, format, own);
         (self.tell)(Found::Ended(ended));
-        Behind::Examined
+        Behind::Examined(end.map(|end| before + end))
     }
 
-    /// Examines bytes at a place, `depth` archives deep, as what their format says.
-    fn one(&mut self, place: &str, depth: u32, format: Format, bytes: &[u8]) -> Ended {
+    /// Examines bytes at a place, `depth` archives deep, as what their format says; and where a picture ends in them.
+    fn one(
+        &mut self,
+        place: &str,
+        depth: u32,
+        format: Format,
+        bytes: &[u8],
+    ) -> (Ended, Option<usize>) {
         if let Some((image, video, reason)) = without_looking(format, bytes.len() as u64) {
-            return Ended::of(image, video, reason);
+            return (Ended::of(image, video, reason), None);
         }
         if matches!(format, Format::Zip | Format::Tar) {
             let (state, reason) = match self.archive(place, depth, format, bytes) {
@@ -179,19 +211,47 @@ impl Examination<'_> {
                 Err(End::Panicked) => (CheckState::Corrupt, Reason::DecoderPanicked),
                 Err(End::Beyond(reason)) => (CheckState::NotExpanded, reason),
             };
-            return Ended::of(state, state, reason);
+            return (Ended::of(state, state, reason), None);
         }
+        let mut len = picture_len(format, bytes);
         let tell = &mut self.tell;
         let decoded = decode::decode(
             format,
-            bytes,
+            &bytes[..len.unwrap_or(bytes.len())],
             self.limits,
             self.held,
             self.pictures_left,
             &mut |picture| tell(Found::Picture(picture)),
         );
         self.pictures_left = self.pictures_left.saturating_sub(decoded.pictures);
-        Ended::of(decoded.image, CheckState::NotApplicable, decoded.reason)
+        let mut ended = Ended::of(decoded.image, CheckState::NotApplicable, decoded.reason);
+        let mut passed_over = unshown(format, &bytes[..len.unwrap_or(0)]);
+        if let Some(codestream) = decoded.codestream {
+            let behind = behind_codestream(bytes, codestream);
+            let last = behind.last().filter(|range| range.end == bytes.len());
+            // Where no box encloses the codestream it ends where its decoder says; a box may leave something over.
+            len = Some(last.map_or(len.unwrap_or(bytes.len()), |range| range.start));
+            passed_over.extend(behind);
+        }
+        let own = &bytes[..len.unwrap_or(bytes.len())];
+        if has_tracks(format, own) {
+            ended = ended.with_tracks();
+        }
+        // A picture that does not say where it ends was read, at best, from its beginning to somewhere.
+        let hides = match len {
+            Some(len) => passed_over
+                .into_iter()
+                .filter(|range| range.len() >= PASSED_OVER_MIN && range.end <= len)
+                .any(|range| {
+                    known_in(&own[range.clone()]).is_some() || is_more_than_a_note(&own[range])
+                }),
+            None => ended.image.is_complete() || ends_as_zip(bytes),
+        };
+        let inner = own.get(OWN_TYPE_BYTES..).unwrap_or_default();
+        if hides || within::container(inner).is_some() {
+            ended = ended.not_to_the_end();
+        }
+        (ended, len)
     }
 
     /// Examines every entry of an archive.
