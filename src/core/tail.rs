@@ -1,6 +1,7 @@
 //! Where a picture's own bytes end: what is behind them is another thing, which a viewer of the picture never shows.
 
 mod iso;
+mod items;
 pub mod tiff;
 pub mod within;
 
@@ -41,8 +42,8 @@ pub fn unshown(format: Format, bytes: &[u8]) -> Vec<Range<usize>> {
             // Between the header with the longest palette and the pixels.
             Some((pixels, header)) => {
                 let from = header.saturating_add(14 + 1024);
-                let until = pixels.min(bytes.len());
-                if from < until { vec![from..until] } else { Vec::new() }
+                let between = from..pixels.min(bytes.len());
+                Some(between).filter(|range| !range.is_empty()).into_iter().collect()
             }
             None => Vec::new(),
         },
@@ -58,12 +59,19 @@ pub fn has_tracks(format: Format, bytes: &[u8]) -> bool {
     matches!(format, Format::Avif | Format::Heic) && iso::has_tracks(bytes)
 }
 
+/// Whether a file of pictures has some to show beside its primary one, which alone is decoded.
+#[must_use]
+pub fn has_more_pictures(format: Format, bytes: &[u8]) -> bool {
+    matches!(format, Format::Avif | Format::Heic) && items::are_several(bytes)
+}
+
 /// What of a JPEG XL file is left behind the first `len` bytes of its codestream; the last is the end of the file where
 /// nothing follows the codestream.
 #[must_use]
 pub fn behind_codestream(bytes: &[u8], len: usize) -> Vec<Range<usize>> {
     let naked = bytes.starts_with(b"\xff\x0a");
-    let pieces = if naked { vec![0..bytes.len()] } else { iso::codestream(bytes) };
+    let pieces =
+        if naked { std::iter::once(0..bytes.len()).collect() } else { iso::codestream(bytes) };
     let mut left = len;
     let behind = pieces.into_iter().map(|piece| {
         let taken = left.min(piece.len());
@@ -286,24 +294,24 @@ mod tests {
         }
         let mut png = encoded(ImageFormat::Png);
         png.splice(33..33, *b"\0\0\0\x06hiDehidden\0\0\0\0");
-        assert_eq!(unshown(Format::Png, &png), [41..47]);
+        assert_eq!(unshown(Format::Png, &png).first(), Some(&(41..47)));
         let mut webp = encoded(ImageFormat::WebP);
         let at = webp.len() + 8;
         webp.extend_from_slice(b"HIDE\x06\0\0\0hidden");
-        assert_eq!(unshown(Format::Webp, &webp), [at..at + 6]);
+        assert_eq!(unshown(Format::Webp, &webp).first(), Some(&(at..at + 6)));
         let mut bitmap = encoded(ImageFormat::Bmp);
         let header = 14 + u32::from_le_bytes(bitmap[14..18].try_into().unwrap()) as usize + 1024;
         bitmap[10..14].copy_from_slice(&u32::try_from(header + 9).unwrap().to_le_bytes());
         bitmap.extend_from_slice(&[0; 1100]);
-        assert_eq!(unshown(Format::Bmp, &bitmap), [header..header + 9]);
+        assert_eq!(unshown(Format::Bmp, &bitmap).first(), Some(&(header..header + 9)));
     }
 
     #[test]
     fn what_is_left_of_a_codestream_is_told() {
         assert!(behind_codestream(b"\xff\x0a12345", 7).is_empty());
-        assert_eq!(behind_codestream(b"\xff\x0a12345", 4), [4..7]);
+        assert_eq!(behind_codestream(b"\xff\x0a12345", 4).first(), Some(&(4..7)));
         let boxes = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x0ejxlp\0\0\0\0ab\0\0\0\x0ejxlp\x80\0\0\x01cd";
-        assert_eq!(behind_codestream(boxes, 3), [39..40]);
+        assert_eq!(behind_codestream(boxes, 3).first(), Some(&(39..40)));
         assert_eq!(behind_codestream(boxes, 1), [25..26, 38..40]);
         assert!(behind_codestream(boxes, 4).is_empty());
     }

@@ -115,7 +115,7 @@ impl Layout {
     /// Everything that the directories refer to, in order and apart from each other.
     fn referred(self, bytes: &[u8]) -> Option<Vec<Range<usize>>> {
         let (at, len) = self.first();
-        let mut found = vec![0..at + len];
+        let mut found: Vec<_> = std::iter::once(0..at + len).collect();
         let mut directories = vec![self.number(bytes, at, len)?];
         let mut seen = BTreeSet::new();
         let mut left = NUMBERS_MAX;

@@ -7,7 +7,9 @@ use super::found::{Begun, Ended, Found, Tell};
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Format, sniff};
-use crate::core::tail::{behind_codestream, ends_as_zip, has_tracks, picture_len, unshown, within};
+use crate::core::tail::{
+    behind_codestream, ends_as_zip, has_more_pictures, has_tracks, picture_len, unshown, within,
+};
 use crate::core::verdict::CheckState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -85,16 +87,6 @@ impl Ended {
     /// A part of which a check was not completed, or none was to be.
     const fn of(image: CheckState, video: CheckState, reason: Reason) -> Self {
         Self { image, video, reason }
-    }
-
-    /// The same where the file has tracks of video or further pictures too, which nothing here reads.
-    const fn with_tracks(mut self) -> Self {
-        self.video = CheckState::UnsupportedFormat;
-        if self.image.is_complete() {
-            self.image = CheckState::UnsupportedFormat;
-            self.reason = Reason::Sequence;
-        }
-        self
     }
 
     /// The same with something in its bytes that was not examined.
@@ -235,7 +227,12 @@ impl Examination<'_> {
         }
         let own = &bytes[..len.unwrap_or(bytes.len())];
         if has_tracks(format, own) {
-            ended = ended.with_tracks();
+            ended.video = CheckState::UnsupportedFormat;
+        }
+        if ended.image.is_complete() && (has_tracks(format, own) || has_more_pictures(format, own))
+        {
+            ended.image = CheckState::UnsupportedFormat;
+            ended.reason = Reason::Sequence;
         }
         // A picture that does not say where it ends was read, at best, from its beginning to somewhere.
         let hides = match len {

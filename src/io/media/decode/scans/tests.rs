@@ -31,7 +31,7 @@ fn scans_of(bytes: &[u8]) -> Vec<Range<usize>> {
         let is_scan = bytes[at + 1] == 0xda;
         at += 2 + usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
         let start = at;
-        while is_scan && !(bytes[at] == 0xff && !matches!(bytes[at + 1], 0 | 0xd0..=0xd7)) {
+        while is_scan && (bytes[at] != 0xff || matches!(bytes[at + 1], 0 | 0xd0..=0xd7)) {
             at += 1;
         }
         if is_scan {

@@ -105,6 +105,9 @@ fn a_cut_picture_with_a_video_behind_it_is_not_without_video() {
     }
 }
 
+/// Makes a picture with these bytes inside.
+type Maker<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn what_is_inside_a_picture_where_no_viewer_looks_is_named() {
     let limits = MediaLimits::default();
@@ -139,7 +142,7 @@ fn what_is_inside_a_picture_where_no_viewer_looks_is_named() {
         bytes
     };
     let heic = |content: &[u8]| [HEIC, &boxed(b"free", content)].concat();
-    let mut makers: Vec<&dyn Fn(&[u8]) -> Vec<u8>> = vec![&png, &webp, &tiff];
+    let mut makers: Vec<Maker<'_>> = vec![&png, &webp, &tiff];
     if cfg!(feature = "heic") {
         makers.push(&heic);
     }
@@ -218,6 +221,21 @@ fn a_picture_with_tracks_of_video_beside_it_is_not_whole() {
         assert!(!parts[0].image.is_complete(), "{name}");
         assert_eq!(parts[0].video, CheckState::UnsupportedFormat, "{name}");
     }
+}
+
+#[cfg(feature = "heic")]
+#[test]
+fn a_picture_with_another_to_show_in_its_file_is_not_whole() {
+    let limits = MediaLimits::default();
+    // The item with data about the picture becomes a picture of its own.
+    let mut bytes = LYING.to_vec();
+    let kind = bytes.windows(4).position(|four| four == b"Exif").unwrap();
+    bytes[kind..kind + 4].copy_from_slice(b"hvc1");
+    let parts = examine(&bytes, &limits);
+    assert_eq!(parts[0].image, CheckState::UnsupportedFormat, "{:?}", states(&parts));
+    assert_eq!(parts[0].reason, Reason::Sequence.text());
+    assert!(!parts[0].pictures.is_empty(), "the primary one is hashed");
+    assert!(is_whole(&examine(LYING, &limits)));
 }
 
 #[test]
