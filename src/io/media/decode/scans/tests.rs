@@ -82,12 +82,14 @@ fn a_scan_cut_at_any_byte_and_given_an_end_again_is_short() {
     let files = PROGRESSIVE.into_iter().chain([(&three[..], 31, 31)]);
     for (case, (bytes, width, height)) in files.enumerate() {
         for (number, scan) in scans_of(bytes).into_iter().enumerate() {
-            for cut in scan.clone() {
+            // Every byte of the smaller files, and both ends of each scan.
+            let sparse = |cut: &usize| bytes.len() < 3000 || cut.is_multiple_of(3) || cut + 4 > scan.end;
+            for cut in scan.clone().filter(sparse) {
                 let ended = [&bytes[..cut], END].concat();
                 let at =
                     format!("file {case}, scan {number}, {} of {}", cut - scan.start, scan.len());
                 assert_eq!(follow(&ended, width, height), Err(Fault::Short), "{at}");
-                if cut % 5 == 0 {
+                if cut.is_multiple_of(5) {
                     // The scans behind it do not make up for it.
                     let spliced = [&bytes[..cut], &bytes[scan.end..]].concat();
                     assert!(follow(&spliced, width, height).is_err(), "{at}");
