@@ -252,6 +252,33 @@ fn what_stands_behind_a_tar_is_named() {
 }
 
 #[test]
+fn a_picture_in_the_fields_of_an_archive_is_named() {
+    let tar = |comment: &[u8]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_pax_extensions([("comment", comment)]).unwrap();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(4);
+        builder.append_data(&mut header, "a", &b"text"[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let zip = |comment: &[u8]| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        writer.set_raw_comment(comment.into()).unwrap();
+        writer.start_file("a", SimpleFileOptions::default()).unwrap();
+        writer.write_all(b"text").unwrap();
+        writer.finish().unwrap().into_inner()
+    };
+    let limits = MediaLimits::default();
+    for (comment, is_whole) in [(&b"harmless"[..], true), (&jpeg(), false)] {
+        for archive in [tar(comment), zip(comment)] {
+            let parts = examine(&archive, &limits);
+            assert_eq!(parts[0].image.is_complete(), is_whole, "{:?}", states(&parts));
+            assert_eq!(parts[1].digests, Some(digests(b"text")));
+        }
+    }
+}
+
+#[test]
 fn a_progressive_jpeg_cut_inside_a_scan_and_given_an_end_again_is_not_whole() {
     let whole = include_bytes!("../../../../tests/fixtures/progressive.jpg");
     let limits = MediaLimits::default();

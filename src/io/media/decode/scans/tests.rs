@@ -83,7 +83,8 @@ fn a_scan_cut_at_any_byte_and_given_an_end_again_is_short() {
     for (case, (bytes, width, height)) in files.enumerate() {
         for (number, scan) in scans_of(bytes).into_iter().enumerate() {
             // Every byte of the smaller files, and both ends of each scan.
-            let sparse = |cut: &usize| bytes.len() < 3000 || cut.is_multiple_of(3) || cut + 4 > scan.end;
+            let sparse =
+                |cut: &usize| bytes.len() < 3000 || cut.is_multiple_of(3) || cut + 4 > scan.end;
             for cut in scan.clone().filter(sparse) {
                 let ended = [&bytes[..cut], END].concat();
                 let at =
