@@ -8,6 +8,7 @@ mod limits;
 mod reason;
 mod found;
 mod wire;
+mod said;
 mod decode;
 mod expand;
 mod examine;

@@ -1,9 +1,5 @@
 //! What service and worker say to each other over their socket, and how the service doubts what it hears.
 
-mod said;
-
-pub(super) use said::{SAID_BYTES_MAX, Said};
-
 use super::found::Nonsense;
 use super::limits::MediaLimits;
 use crate::io::jail::{JailMode, Reached, Refused};
@@ -17,11 +13,11 @@ pub(super) const ANSWER_BYTES_MAX: u64 = 16 << 20;
 pub(super) const ORDER_BYTES_MAX: u32 = 1024;
 
 /// The place of a value in a table: its number on the wire.
-fn number_of<T>(table: &[T], is: impl FnMut(&T) -> bool) -> u32 {
+pub(super) fn number_of<T>(table: &[T], is: impl FnMut(&T) -> bool) -> u32 {
     table.iter().position(is).and_then(|place| u32::try_from(place).ok()).unwrap_or(u32::MAX)
 }
 
-fn value_of<T>(table: &[T], number: u32) -> Option<&T> {
+pub(super) fn value_of<T>(table: &[T], number: u32) -> Option<&T> {
     table.get(usize::try_from(number).ok()?)
 }
 

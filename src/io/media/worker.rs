@@ -1,7 +1,8 @@
 //! The body of the worker process: one thread that locks itself in, then examines one item after another.
 
 use super::examine::examine;
-use super::wire::{Hello, ORDER_BYTES_MAX, Order, Said, Setup, framed};
+use super::said::Said;
+use super::wire::{Hello, ORDER_BYTES_MAX, Order, Setup, framed};
 use crate::io::jail::{self, JailLimits, map::Mapped, probe};
 use prost::Message;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};

@@ -4,9 +4,8 @@ use super::super::blob::SealedBlob;
 use super::super::found::{Findings, Nonsense};
 use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
-use super::super::wire::{
-    ANSWER_BYTES_MAX, Hello, Order, SAID_BYTES_MAX, Said, Setup, framed, unframed,
-};
+use super::super::said::{SAID_BYTES_MAX, Said};
+use super::super::wire::{ANSWER_BYTES_MAX, Hello, Order, Setup, framed, unframed};
 use super::MediaSettings;
 use crate::io::jail::{Reached, Refused};
 use bytes::BytesMut;

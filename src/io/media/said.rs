@@ -1,16 +1,16 @@
 //! The pieces that a worker says of an item, and how the service doubts each of them.
 
-use super::super::found::{Begun, Ended, Found, Nonsense};
-use super::super::limits::MediaLimits;
-use super::super::reason::Reason;
-use super::{number_of, value_of};
+use super::found::{Begun, Ended, Found, Nonsense};
+use super::limits::MediaLimits;
+use super::reason::Reason;
+use super::wire::{number_of, value_of};
 use crate::core::media::{Digests, Format, Picture};
 use crate::core::signal::Bits256;
 use crate::core::verdict::{CheckState, Form};
 use prost::Message;
 
 /// Longest piece, in bytes.
-pub(in super::super) const SAID_BYTES_MAX: u32 = 4096;
+pub(super) const SAID_BYTES_MAX: u32 = 4096;
 
 const STATES: [CheckState; 8] = [
     CheckState::Checked,
@@ -49,7 +49,7 @@ const FORMATS: [Format; 18] = [
 
 /// What a worker says while it examines an item: one piece of what it found, or nothing more.
 #[derive(Clone, PartialEq, Message)]
-pub(in super::super) struct Said {
+pub(super) struct Said {
     #[prost(oneof = "Piece", tags = "1, 2, 3, 4")]
     piece: Option<Piece>,
 }
@@ -109,7 +109,7 @@ struct EndedSaid {
 
 impl Said {
     /// Says a piece of what was found.
-    pub(in super::super) fn of(found: &Found) -> Self {
+    pub(super) fn of(found: &Found) -> Self {
         Self {
             piece: Some(match found {
                 Found::Begun(begun) => Piece::Begun(BegunSaid {
@@ -139,12 +139,12 @@ impl Said {
     }
 
     /// Says that there is no more.
-    pub(in super::super) const fn finished() -> Self {
+    pub(super) const fn finished() -> Self {
         Self { piece: Some(Piece::Finished(true)) }
     }
 
     /// The piece, when it could come from an honest worker within `limits`; nothing after the last one.
-    pub(in super::super) fn read(self, limits: &MediaLimits) -> Result<Option<Found>, Nonsense> {
+    pub(super) fn read(self, limits: &MediaLimits) -> Result<Option<Found>, Nonsense> {
         let state = |number| value_of(&STATES, number).copied().ok_or(Nonsense);
         Ok(Some(match self.piece.ok_or(Nonsense)? {
             Piece::Begun(said) => Found::Begun(Begun {
@@ -201,7 +201,7 @@ fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Non
 
 #[cfg(test)]
 mod tests {
-    use super::super::framed;
+    use super::super::wire::framed;
     use super::*;
     use proptest::prelude::*;
 
