@@ -119,3 +119,26 @@ async fn hostile_files_are_never_allowed_and_a_healthy_caller_beside_them_is_ser
     let empty = media("x", Vec::new());
     assert_eq!(bad_fields(screener.screening().screen_media(empty).await), ["content"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listed_picture_is_found_whatever_slow_file_stands_behind_it_in_an_archive() {
+    let limit = std::time::Duration::from_secs(3);
+    let service = Service::start_with(|settings| settings.media.item_time_max = limit).await;
+    let (curator, screener) = service.staff().await;
+    curator.banks().create_bank(bank("known")).await.expect("made");
+    curator.banks().add_entry(entry_of("known", png(1))).await.expect("added");
+    let mut slow = std::io::Cursor::new(Vec::new());
+    let side = if cfg!(debug_assertions) { 2_000 } else { 6_000 };
+    image::DynamicImage::new_rgba16(side, side).write_to(&mut slow, ImageFormat::Png).unwrap();
+    let (listed, slow) = (png(1), slow.into_inner());
+    let names: Vec<_> = (0..60).map(|number| number.to_string()).collect();
+    let mut entries = vec![("listed", listed.as_slice())];
+    entries.extend(names.iter().map(|name| (name.as_str(), slow.as_slice())));
+    let answer = screener.screening().screen_media(media("x", zipped(&entries))).await;
+    let verdict = answer.expect("served").into_inner().verdict.unwrap();
+    assert!(verdict.disposition() >= Disposition::Block, "{verdict:?}");
+    assert!(!verdict.findings.is_empty(), "{verdict:?}");
+    let late = |row: &&v1::CheckCoverage| row.state() == CheckState::Deadline;
+    assert!(verdict.coverage.iter().any(|row| late(&row)), "{verdict:?}");
+    assert!(verdict.incomplete.is_some());
+}

@@ -2,6 +2,7 @@
 
 mod room;
 mod complete;
+mod scans;
 mod forms;
 mod pixels;
 mod still;
@@ -26,56 +27,40 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Address space that a worker needs beside pictures: the program, its libraries, stack, and small allocations.
 const BESIDE_PICTURES: u64 = 192 << 20;
 
-/// What decoding a picture gave.
+/// What decoding a picture gave, beside the hashes that were handed out.
 #[derive(Debug)]
 pub(super) struct Decoded {
     /// Hashes of every form of every frame that could be read.
-    pub(super) pictures: Vec<Picture>,
+    pub(super) pictures: u32,
     /// Checked only when everything was read.
     pub(super) image: CheckState,
     /// Why not.
     pub(super) reason: Reason,
+    /// Length of the codestream of a JPEG XL, which nothing but its decoder tells.
+    pub(super) codestream: Option<usize>,
 }
 
-/// Whether some decoder here reads the format as a picture.
-pub(super) const fn reads(format: Format) -> bool {
-    match format {
-        Format::Jpeg | Format::Png | Format::Gif | Format::Webp | Format::Bmp | Format::Tiff => {
-            true
-        }
-        Format::Avif => cfg!(feature = "avif"),
-        Format::Heic => cfg!(feature = "heic"),
-        Format::Jxl => cfg!(feature = "jxl"),
-        Format::Zip
-        | Format::Tar
-        | Format::IsoMedia
-        | Format::Matroska
-        | Format::Avi
-        | Format::Mpeg
-        | Format::Flv
-        | Format::Other
-        | Format::Unknown => false,
-    }
-}
-
-/// Decodes and hashes a picture file of a format that [`reads`] knows.
+/// Decodes and hashes a picture file; `tell` is given each hash as soon as it is there, at most `pictures_left` of them.
 ///
-/// `held_bytes` is the memory that the worker already holds for this item; at most `pictures_left` forms are hashed.
+/// `held_bytes` is the memory that the worker already holds for this item.
 pub(super) fn decode(
     format: Format,
     bytes: &[u8],
     limits: &MediaLimits,
     held_bytes: u64,
     pictures_left: u32,
+    tell: &mut dyn FnMut(Picture),
 ) -> Decoded {
     let room = Room {
         limits,
         file_len: bytes.len() as u64,
         memory: limits.memory_bytes_max.saturating_sub(BESIDE_PICTURES).saturating_sub(held_bytes),
     };
-    let mut forms = Forms::new(limits, pictures_left);
+    let mut forms = Forms::new(limits, pictures_left, tell);
+    #[cfg_attr(not(feature = "jxl"), expect(unused_mut, reason = "only JPEG XL sets it"))]
+    let mut codestream = None;
     // Decoders of the image libraries document that they may panic on hostile input; what they had taken hold of
-    // is dropped, and `forms` only ever holds whole pictures.
+    // is dropped, and `forms` only ever hands out whole pictures.
     let outcome = catch_unwind(AssertUnwindSafe(|| match format {
         Format::Jpeg => jpeg::decode(bytes, &room, &mut forms),
         Format::Png => animated::png(bytes, &room, &mut forms),
@@ -88,15 +73,15 @@ pub(super) fn decode(
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, &room, &mut forms),
         #[cfg(feature = "jxl")]
-        Format::Jxl => jxl::decode(bytes, &room, &mut forms),
+        Format::Jxl => jxl::decode(bytes, &room, &mut forms, &mut codestream),
         _ => Err(Stop::Unsupported(Reason::NoDecoder)),
     }))
     .unwrap_or(Err(Stop::Corrupt(Reason::DecoderPanicked)));
-    let pictures = forms.into_pictures();
+    let pictures = forms.pictures();
     let (image, reason) = match outcome {
-        Ok(()) if pictures.is_empty() => (CheckState::Corrupt, Reason::DecoderRefused),
+        Ok(()) if pictures == 0 => (CheckState::Corrupt, Reason::DecoderRefused),
         Ok(()) => (CheckState::Checked, Reason::Nothing),
         Err(stop) => stop.state(),
     };
-    Decoded { pictures, image, reason }
+    Decoded { pictures, image, reason, codestream }
 }

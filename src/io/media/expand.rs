@@ -2,9 +2,13 @@
 
 use super::reason::Reason;
 use crate::core::media::Format;
+use crate::core::tail::within;
 use std::io::{Cursor, Read};
 use tar::EntryType;
 use zip::{CompressionMethod, ZipArchive};
+
+/// Bytes of a tar that may stand before one entry: the longest headers that programs write, with room.
+const HEADERS_MAX: usize = 64 << 10;
 
 /// Why an archive was not walked to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,10 +111,17 @@ fn is_whole(archive: &mut ZipArchive<Cursor<&[u8]>>, bytes: &[u8]) -> bool {
     let tail = archive.comment().len() + END_RECORD;
     let is_end =
         bytes.len().checked_sub(tail).is_some_and(|at| bytes[at..].starts_with(b"PK\x05\x06"));
+    // Comments and fields for other programs, where whole files have room.
+    let directory_bytes = usize::try_from(directory).ok().and_then(|from| bytes.get(from..));
+    let mut holds_files = directory_bytes.is_some_and(|bytes| within::file(bytes).is_some());
     let mut spans = Vec::with_capacity(archive.len());
     for number in 0..archive.len() {
         let Ok(entry) = archive.by_index_raw(number) else { return false };
         let Some(data) = entry.data_start() else { return false };
+        // Behind the signature of its own header.
+        let header = usize::try_from(entry.header_start()).ok().zip(usize::try_from(data).ok());
+        let header = header.and_then(|(from, until)| bytes.get(from + 4..until));
+        holds_files |= header.is_some_and(|bytes| within::file(bytes).is_some());
         spans.push((entry.header_start(), data.saturating_add(entry.compressed_size())));
     }
     spans.sort_unstable();
@@ -123,6 +134,7 @@ fn is_whole(archive: &mut ZipArchive<Cursor<&[u8]>>, bytes: &[u8]) -> bool {
         at = end;
     }
     is_end
+        && !holds_files
         && !archive.has_duplicate_names()
         && archive.offset() == 0
         && directory.checked_sub(at).is_some_and(|gap| gap <= GAP_MAX)
@@ -132,9 +144,14 @@ fn tar_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
     let mut archive = tar::Archive::new(Cursor::new(bytes));
     let entries = archive.entries().map_err(|_| End::Damaged)?;
     let mut end = 0;
+    let mut holds_files = false;
     for (number, entry) in entries.enumerate() {
         let mut entry = entry.map_err(|_| End::Damaged)?;
         let size = entry.size();
+        // Long names and fields for other programs, where whole files have room.
+        let header = usize::try_from(end).ok().zip(usize::try_from(entry.raw_file_position()).ok());
+        let header = header.and_then(|(from, until)| bytes.get(from..until)).unwrap_or_default();
+        holds_files |= header.len() > HEADERS_MAX || within::file(header).is_some();
         end = entry.raw_file_position().saturating_add(size.next_multiple_of(512));
         let kind = entry.header().entry_type();
         let linked = matches!(
@@ -155,5 +172,9 @@ fn tar_entries(bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), End> {
     }
     // Behind the empty blocks that end an archive there is nothing, or something that is hidden there.
     let behind = usize::try_from(end).ok().and_then(|end| bytes.get(end..)).unwrap_or_default();
-    if behind.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(End::Beyond(Reason::Hidden)) }
+    if !holds_files && behind.iter().all(|byte| *byte == 0) {
+        Ok(())
+    } else {
+        Err(End::Beyond(Reason::Hidden))
+    }
 }

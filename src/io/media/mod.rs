@@ -6,7 +6,9 @@
 pub mod blob;
 mod limits;
 mod reason;
+mod found;
 mod wire;
+mod said;
 mod decode;
 mod expand;
 mod examine;

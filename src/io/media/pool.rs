@@ -7,6 +7,7 @@ pub use settings::MediaSettings;
 
 use super::blob::SealedBlob;
 use super::examine::without_looking;
+use super::found::Findings;
 use super::reason::Reason;
 use crate::core::media::{Examined, Format, Part, sniff};
 use crate::core::verdict::CheckState;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
 /// How the examination of media stands.
@@ -54,6 +55,9 @@ struct Shared {
     restarts: AtomicU64,
     last_hire: Mutex<Option<Result<Reached, String>>>,
 }
+
+/// The clock ended it.
+const LATE: (CheckState, Reason) = (CheckState::Deadline, Reason::OutOfTime);
 
 /// Counts an item that waits for a worker, for as long as it does.
 struct Waiting<'a>(&'a AtomicUsize);
@@ -111,10 +115,7 @@ impl Examiner {
         let parts = if let Some((image, video, reason)) = without_looking(format, blob.len()) {
             whole(format, image, video, reason)
         } else {
-            match self.shared.ask(&blob, format, deadline).await {
-                Ok(parts) => parts,
-                Err((state, reason)) => whole(format, state, state_of_video(format, state), reason),
-            }
+            self.shared.ask(&blob, format, deadline).await
         };
         let mut examined = Examined { parts };
         if let Some(first) = examined.parts.first_mut() {
@@ -144,14 +145,6 @@ impl Examiner {
     }
 }
 
-/// A picture has no video to miss; what is in an archive that was not seen may be either.
-fn state_of_video(format: Format, state: CheckState) -> CheckState {
-    match format {
-        Format::Zip | Format::Tar => state,
-        _ => CheckState::NotApplicable,
-    }
-}
-
 fn whole(format: Format, image: CheckState, video: CheckState, reason: Reason) -> Vec<Part> {
     vec![Part {
         place: String::new(),
@@ -166,49 +159,72 @@ fn whole(format: Format, image: CheckState, video: CheckState, reason: Reason) -
 }
 
 impl Shared {
-    /// Has a worker examine the item; twice, when the first one dies of it.
-    async fn ask(
-        &self,
-        blob: &SealedBlob,
-        format: Format,
-        deadline: Instant,
-    ) -> Result<Vec<Part>, (CheckState, Reason)> {
-        let late = (CheckState::Deadline, Reason::OutOfTime);
+    /// Has a worker examine the item; twice, when the first one dies of it. What was found before an end that came too
+    /// early is kept.
+    async fn ask(&self, blob: &SealedBlob, format: Format, deadline: Instant) -> Vec<Part> {
+        // Nobody has looked at a byte: whatever the format, a video may stand behind it.
+        let unseen = |(state, reason)| whole(format, state, state, reason);
         let end = tokio::time::Instant::from_std(deadline);
-        let _desk = match self.desks.try_acquire() {
+        let _desk = match self.desk(end).await {
             Ok(desk) => desk,
-            Err(_) => {
-                let _waiting = Waiting::enter(&self.waiting, self.settings.waiting_max)
-                    .ok_or((CheckState::Shed, Reason::Queue))?;
-                let desk = timeout_at(end, self.desks.acquire()).await.map_err(|_| late)?;
-                // The semaphore is never closed; were it, there would be no worker.
-                desk.map_err(|_| (CheckState::SourceUnavailable, Reason::NoWorker))?
-            }
+            Err(why) => return unseen(why),
         };
+        let limits = &self.settings.limits;
+        let mut farthest = Findings::new(limits, format);
+        let mut why = (CheckState::Corrupt, Reason::DecoderCrashed);
         for _ in 0..2 {
             let mut worker = match timeout_at(end, self.worker()).await {
-                Err(_) => return Err(late),
-                Ok(Err(why)) => return Err((CheckState::SourceUnavailable, why.reason())),
+                Err(_) => {
+                    why = LATE;
+                    break;
+                }
+                Ok(Err(not_hired)) => {
+                    why = (CheckState::SourceUnavailable, not_hired.reason());
+                    break;
+                }
                 Ok(Ok(worker)) => worker,
             };
-            let item_end =
-                end.min(tokio::time::Instant::now() + self.settings.limits.item_time_max);
-            match timeout_at(item_end, worker.ask(blob, &self.settings.limits)).await {
-                Ok(Ok(parts)) if parts.first().is_some_and(|whole| whole.format == format) => {
-                    if worker.stays() {
-                        self.idle.lock().push(worker);
-                    }
-                    return Ok(parts);
+            let mut findings = Findings::new(limits, format);
+            let item_end = end.min(tokio::time::Instant::now() + limits.item_time_max);
+            let asked = timeout_at(item_end, worker.ask(blob, limits, &mut findings)).await;
+            if matches!(asked, Ok(Ok(())))
+                && let Ok(parts) = findings.whole()
+            {
+                if worker.stays() {
+                    self.idle.lock().push(worker);
                 }
-                // Dead, or it says what no honest worker says: dropping kills it.
-                Ok(_) => self.lost(),
-                Err(_) => {
-                    self.lost();
-                    return Err(late);
-                }
+                return parts;
+            }
+            self.lost();
+            if asked.is_err() {
+                worker.last_words(limits, &mut findings);
+            }
+            // Dead, or it says what no honest worker says: dropping kills it.
+            if findings.extent() > farthest.extent() {
+                farthest = findings;
+            }
+            if asked.is_err() {
+                why = LATE;
+                break;
             }
         }
-        Err((CheckState::Corrupt, Reason::DecoderCrashed))
+        let parts = farthest.broken_off(why.0, why.1);
+        if parts.is_empty() { unseen(why) } else { parts }
+    }
+
+    /// Leave to have a worker, when there is room to wait for one and time enough.
+    async fn desk(
+        &self,
+        end: tokio::time::Instant,
+    ) -> Result<SemaphorePermit<'_>, (CheckState, Reason)> {
+        if let Ok(desk) = self.desks.try_acquire() {
+            return Ok(desk);
+        }
+        let _waiting = Waiting::enter(&self.waiting, self.settings.waiting_max)
+            .ok_or((CheckState::Shed, Reason::Queue))?;
+        let desk = timeout_at(end, self.desks.acquire()).await.map_err(|_| LATE)?;
+        // The semaphore is never closed; were it, there would be no worker.
+        desk.map_err(|_| (CheckState::SourceUnavailable, Reason::NoWorker))
     }
 
     fn lost(&self) {

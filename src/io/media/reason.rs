@@ -75,14 +75,13 @@ impl Reason {
     }
 
     /// Its number on the wire.
-    pub(super) fn number(text: &str) -> u32 {
-        let place = Self::ALL.iter().position(|(_, words)| *words == text);
-        place.and_then(|place| u32::try_from(place).ok()).unwrap_or(u32::MAX)
+    pub(super) const fn number(self) -> u32 {
+        self as u32
     }
 
-    /// The words of a number on the wire.
-    pub(super) fn read(number: u32) -> Option<&'static str> {
-        Self::ALL.get(usize::try_from(number).ok()?).map(|(_, text)| *text)
+    /// The reason of a number on the wire.
+    pub(super) fn read(number: u32) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).map(|(reason, _)| *reason)
     }
 }
 
@@ -94,9 +93,10 @@ mod tests {
     fn every_reason_has_its_own_words_and_is_on_the_wire() {
         for (place, (reason, text)) in Reason::ALL.iter().enumerate() {
             assert_eq!(reason.text(), *text);
-            assert_eq!(Reason::number(text) as usize, place);
-            assert_eq!(Reason::read(Reason::number(text)), Some(*text));
-            assert_eq!(*reason as usize, place, "{reason:?}");
+            assert_eq!(reason.number() as usize, place, "{reason:?}");
+            assert_eq!(Reason::read(reason.number()), Some(*reason));
+            let same = Reason::ALL.iter().filter(|(_, other)| other == text);
+            assert_eq!(same.count(), 1, "{text}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The body of the worker process: one thread that locks itself in, then examines one item after another.
 
 use super::examine::examine;
-use super::wire::{Answer, Hello, ORDER_BYTES_MAX, Order, Setup, framed};
+use super::said::Said;
+use super::wire::{Hello, ORDER_BYTES_MAX, Order, Setup, framed};
 use crate::io::jail::{self, JailLimits, map::Mapped, probe};
 use prost::Message;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -47,9 +48,15 @@ fn serve(socket: &Socket) -> io::Result<()> {
         let len = usize::try_from(order.len).map_err(|_| io::ErrorKind::InvalidData)?;
         jail::alarm(alarm_seconds);
         let item = Mapped::new(file.as_fd(), len)?;
-        let answer = framed(&Answer::of(&examine(item.bytes(), &limits)));
+        // Each piece goes out before the next is looked for: if this process dies of that one, the others are known.
+        examine(item.bytes(), &limits, &mut |found| {
+            if socket.send(&framed(&Said::of(&found))).is_err() {
+                // The service has hung up: nobody is left to look for.
+                std::process::exit(1);
+            }
+        });
         jail::alarm(0);
-        socket.send(&answer)?;
+        socket.send(&framed(&Said::finished()))?;
     }
     Ok(())
 }

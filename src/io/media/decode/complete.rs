@@ -19,7 +19,12 @@ impl JpegWalk {
     /// The part of `bytes` that must hold every block of the picture: without its end marker, which a decoder takes for
     /// permission to fill in what is missing. Only where all blocks are coded in one scan; elsewhere all bytes.
     pub(super) fn blocks<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        if self.complete && self.sequential && self.scans == 1 { &bytes[..self.end] } else { bytes }
+        if self.complete && self.is_one_scan() { &bytes[..self.end] } else { bytes }
+    }
+
+    /// Whether all blocks are coded in one scan.
+    pub(super) const fn is_one_scan(&self) -> bool {
+        self.sequential && self.scans == 1
     }
 }
 

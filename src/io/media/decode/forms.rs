@@ -12,20 +12,26 @@ use crate::core::verdict::Form;
 /// the cheap derivation is off by many bits there, and within a few from here on.
 const TURN_BELOW_PIXELS: u64 = 1 << 20;
 
-/// Hashes of the frames so far.
+/// Hashes the frames of one picture file and hands out each hash at once.
 pub(super) struct Forms<'a> {
     limits: &'a MediaLimits,
-    pictures: Vec<Picture>,
-    pictures_left: u32,
+    tell: &'a mut dyn FnMut(Picture),
+    pictures: u32,
+    pictures_max: u32,
     frame: u32,
 }
 
 impl<'a> Forms<'a> {
-    pub(super) const fn new(limits: &'a MediaLimits, pictures_left: u32) -> Self {
-        Self { limits, pictures: Vec::new(), pictures_left, frame: 0 }
+    pub(super) fn new(
+        limits: &'a MediaLimits,
+        pictures_max: u32,
+        tell: &'a mut dyn FnMut(Picture),
+    ) -> Self {
+        Self { limits, tell, pictures: 0, pictures_max, frame: 0 }
     }
 
-    pub(super) fn into_pictures(self) -> Vec<Picture> {
+    /// Hashes that were handed out.
+    pub(super) const fn pictures(&self) -> u32 {
         self.pictures
     }
 
@@ -83,11 +89,13 @@ impl<'a> Forms<'a> {
             // Only a trimmed form can come here: what is left between wide borders says nothing.
             return Ok(());
         }
-        self.pictures_left =
-            self.pictures_left.checked_sub(1).ok_or(Stop::TooLarge(Reason::Pictures))?;
+        if self.pictures >= self.pictures_max {
+            return Err(Stop::TooLarge(Reason::Pictures));
+        }
         let small = u64::from(width) * u64::from(height) < TURN_BELOW_PIXELS;
         let hashed = if small { pdq::hash_turning(view) } else { pdq::hash(view) };
-        self.pictures.push(Picture {
+        self.pictures += 1;
+        (self.tell)(Picture {
             form,
             frame: self.frame,
             width,
@@ -117,7 +125,9 @@ mod tests {
     #[test]
     fn each_form_is_made_only_where_it_differs() {
         let limits = MediaLimits::default();
-        let mut forms = Forms::new(&limits, 100);
+        let mut found = Vec::new();
+        let mut tell = |picture| found.push(picture);
+        let mut forms = Forms::new(&limits, 100, &mut tell);
         forms.take(&drawn(64, 48), 1).unwrap();
         forms.take(&drawn(64, 48), 6).unwrap();
         let alpha = vec![255; 64 * 48];
@@ -126,7 +136,7 @@ mod tests {
         hole[..64].fill(0);
         forms.take(&drawn(64, 48).with_alpha(hole).unwrap(), 0).unwrap();
         let made: Vec<_> =
-            forms.into_pictures().iter().map(|p| (p.frame, p.form, p.width, p.height)).collect();
+            found.iter().map(|p: &Picture| (p.frame, p.form, p.width, p.height)).collect();
         assert_eq!(
             made,
             [
@@ -144,21 +154,25 @@ mod tests {
     #[test]
     fn frames_and_pictures_end_at_their_limits_and_what_was_found_is_kept() {
         let limits = MediaLimits { frames_max: 2, ..MediaLimits::default() };
-        let mut forms = Forms::new(&limits, 100);
+        let mut found = 0;
+        let mut tell = |_| found += 1;
+        let mut forms = Forms::new(&limits, 100, &mut tell);
         for _ in 0..2 {
             forms.take(&drawn(32, 32), 1).unwrap();
         }
         assert_eq!(forms.take(&drawn(32, 32), 1), Err(Stop::TooLarge(Reason::Frames)));
-        assert_eq!(forms.into_pictures().len(), 2);
-        let mut forms = Forms::new(&limits, 1);
+        assert_eq!(forms.pictures(), 2);
+        let mut forms = Forms::new(&limits, 1, &mut tell);
         assert_eq!(forms.take(&drawn(32, 32), 3), Err(Stop::TooLarge(Reason::Pictures)));
-        assert_eq!(forms.into_pictures().len(), 1);
+        assert_eq!(forms.pictures(), 1);
+        assert_eq!(found, 3);
     }
 
     #[test]
     fn a_side_below_five_is_too_small() {
         let limits = MediaLimits::default();
-        let mut forms = Forms::new(&limits, 100);
+        let mut tell = |_| ();
+        let mut forms = Forms::new(&limits, 100, &mut tell);
         assert_eq!(forms.take(&drawn(4, 64), 1), Err(Stop::TooSmall));
         assert_eq!(forms.take(&drawn(5, 5), 1), Ok(()));
     }

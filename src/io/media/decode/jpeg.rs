@@ -1,9 +1,8 @@
 //! JPEG, read strictly first; what only a lenient reading yields is hashed but not called complete.
 
 use super::super::reason::Reason;
-use super::complete;
 use super::forms::Forms;
-use super::{Room, Stop};
+use super::{Room, Stop, complete, scans};
 use crate::core::raster::Raster;
 use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
@@ -28,6 +27,15 @@ impl From<DecodeErrors> for Stop {
     }
 }
 
+impl From<scans::Fault> for Stop {
+    fn from(fault: scans::Fault) -> Self {
+        Self::Corrupt(match fault {
+            scans::Fault::Short => Reason::Truncated,
+            scans::Fault::Damaged => Reason::DecoderRefused,
+        })
+    }
+}
+
 pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
     let walk = complete::jpeg(bytes);
     let (outcome, strict) = match read(walk.blocks(bytes), true, walk.adobe, room) {
@@ -36,11 +44,15 @@ pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Re
     };
     // Where even the lenient reading fails, the strict one tells better why.
     let (raster, orientation) = outcome.map_err(|lenient| strict.unwrap_or(lenient))?;
+    let sides = (raster.width() as usize, raster.height() as usize);
     forms.take(&raster, orientation)?;
+    drop(raster);
     match strict {
         Some(stop) => Err(stop),
         None if !walk.complete => Err(Stop::Corrupt(Reason::Truncated)),
-        None => Ok(()),
+        // Without its end marker one scan was read strictly; of several the library takes what it gets.
+        None if walk.is_one_scan() => Ok(()),
+        None => Ok(scans::follow(bytes, sides.0, sides.1)?),
     }
 }
 

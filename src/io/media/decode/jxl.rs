@@ -17,12 +17,19 @@ impl From<Box<dyn std::error::Error + Send + Sync>> for Stop {
     }
 }
 
-pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
+/// Hashes every key frame; `end` becomes the length of the codestream as soon as it is known.
+pub(super) fn decode(
+    bytes: &[u8],
+    room: &Room<'_>,
+    forms: &mut Forms<'_>,
+    end: &mut Option<usize>,
+) -> Result<(), Stop> {
     let memory = usize::try_from(room.memory).unwrap_or(usize::MAX);
     let mut image = JxlImage::builder()
         .pool(JxlThreadPool::none())
         .alloc_tracker(AllocTracker::with_limit(memory))
         .read(bytes)?;
+    *end = codestream_len(&image);
     room.admit(image.width(), image.height(), BYTES_PER_PIXEL)?;
     let grey = matches!(image.pixel_format(), PixelFormat::Gray | PixelFormat::Graya);
     let encoding = if grey {
@@ -39,6 +46,13 @@ pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Re
         forms.take(&raster(&image.render_frame(number)?)?, 1)?;
     }
     if image.is_loading_done() { Ok(()) } else { Err(Stop::Corrupt(Reason::Truncated)) }
+}
+
+/// Length of the codestream, when it was read to its end: behind the groups of its last frame.
+fn codestream_len(image: &JxlImage) -> Option<usize> {
+    let last = image.num_loaded_frames().checked_sub(1).filter(|_| image.is_loading_done())?;
+    let groups = image.frame(last)?.toc();
+    image.frame_offset(last)?.checked_add(groups.bookmark())?.checked_add(groups.total_byte_size())
 }
 
 fn raster(frame: &jxl_oxide::Render) -> Result<Raster, Stop> {

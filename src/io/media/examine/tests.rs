@@ -1,10 +1,21 @@
 //! Archives within archives, and limits of what they expand to.
 
+mod behind;
+
+use super::super::found::Findings;
 use super::*;
+use crate::core::media::Part;
 use std::io::Write as _;
 use zip::write::SimpleFileOptions;
 
 const GIF: &[u8] = b"GIF87a\x01\0\x01\0\0\0\0";
+
+/// The parts that an examination tells.
+fn examine(bytes: &[u8], limits: &MediaLimits) -> Vec<Part> {
+    let mut findings = Findings::new(limits, sniff(bytes));
+    super::examine(bytes, limits, &mut |found| findings.take(found).expect("said in order"));
+    findings.whole().expect("said to the end")
+}
 
 fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -226,21 +237,57 @@ fn an_archive_that_holds_more_than_its_directory_says_is_not_expanded() {
 }
 
 #[test]
-fn what_stands_behind_a_tar_or_a_tiff_is_named() {
+fn what_stands_behind_a_tar_is_named() {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(4);
     header.set_cksum();
     tar.append_data(&mut header, "a", &b"text"[..]).unwrap();
-    let tar = tar.into_inner().unwrap();
-    let mut tiff = std::io::Cursor::new(Vec::new());
-    let drawn = image::load_from_memory(&jpeg()).unwrap();
-    drawn.write_to(&mut tiff, image::ImageFormat::Tiff).unwrap();
-    let (tiff, zip, limits) = (tiff.into_inner(), zipped(&[("a", GIF)]), MediaLimits::default());
-    for (alone, hidden) in [(&tar, &jpeg()), (&tar, &tar), (&tiff, &zip)] {
-        assert!(examine(alone, &limits)[0].image.is_complete());
-        let parts = examine(&[&alone[..], hidden].concat(), &limits);
+    let (tar, limits) = (tar.into_inner().unwrap(), MediaLimits::default());
+    assert!(examine(&tar, &limits)[0].image.is_complete());
+    for hidden in [&jpeg(), &tar] {
+        let parts = examine(&[&tar[..], hidden].concat(), &limits);
         assert!(!parts[0].image.is_complete(), "{:?}", states(&parts));
+    }
+}
+
+#[test]
+fn a_picture_in_the_fields_of_an_archive_is_named() {
+    let tar = |comment: &[u8]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_pax_extensions([("comment", comment)]).unwrap();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(4);
+        builder.append_data(&mut header, "a", &b"text"[..]).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let zip = |comment: &[u8]| {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        writer.set_raw_comment(comment.into()).unwrap();
+        writer.start_file("a", SimpleFileOptions::default()).unwrap();
+        writer.write_all(b"text").unwrap();
+        writer.finish().unwrap().into_inner()
+    };
+    let limits = MediaLimits::default();
+    for (comment, is_whole) in [(&b"harmless"[..], true), (&jpeg(), false)] {
+        for archive in [tar(comment), zip(comment)] {
+            let parts = examine(&archive, &limits);
+            assert_eq!(parts[0].image.is_complete(), is_whole, "{:?}", states(&parts));
+            assert_eq!(parts[1].digests, Some(digests(b"text")));
+        }
+    }
+}
+
+#[test]
+fn a_progressive_jpeg_cut_inside_a_scan_and_given_an_end_again_is_not_whole() {
+    let whole = include_bytes!("../../../../tests/fixtures/progressive.jpg");
+    let limits = MediaLimits::default();
+    assert_eq!(examine(whole, &limits)[0].image, CheckState::Checked);
+    let last = whole.windows(2).rposition(|two| two == b"\xff\xda").unwrap();
+    for cut in (last + 12..whole.len() - 2).step_by(23) {
+        let parts = examine(&[&whole[..cut], b"\xff\xd9"].concat(), &limits);
+        assert_eq!(parts[0].image, CheckState::Corrupt, "{cut}");
+        assert!(!parts[0].pictures.is_empty(), "what can be seen is hashed");
     }
 }
 

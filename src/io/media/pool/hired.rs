@@ -1,14 +1,15 @@
 //! One worker process and the socket to it; dropping it kills the process.
 
 use super::super::blob::SealedBlob;
+use super::super::found::{Findings, Nonsense};
 use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
-use super::super::wire::{ANSWER_BYTES_MAX, Answer, Hello, Nonsense, Order, Setup, framed};
+use super::super::said::{SAID_BYTES_MAX, Said};
+use super::super::wire::{ANSWER_BYTES_MAX, Hello, Order, Setup, framed, unframed};
 use super::MediaSettings;
-use crate::core::media::Part;
 use crate::io::jail::{Reached, Refused};
-use prost::Message;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use bytes::BytesMut;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, sendmsg};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -83,7 +84,18 @@ pub(super) struct Hired {
     child: Child,
     walls: Reached,
     items_left: u32,
+    /// What was read from the socket and is not a whole message yet.
+    heard: BytesMut,
+    /// Bytes that it may still say of the item in work.
+    bytes_left: u64,
     _alive: Alive,
+}
+
+/// How far a worker has come with what it says of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    MoreToCome,
+    All,
 }
 
 impl Hired {
@@ -122,7 +134,15 @@ impl Hired {
         let entered = hello.read().map_err(|_| NotHired::Silent)?;
         let walls = entered.map_err(NotHired::Jail)?;
         listens.map_err(|_| NotHired::Silent)?;
-        Ok(Self { socket, child, walls, items_left: settings.recycle_after, _alive: alive })
+        Ok(Self {
+            socket,
+            child,
+            walls,
+            items_left: settings.recycle_after,
+            heard: BytesMut::new(),
+            bytes_left: 0,
+            _alive: alive,
+        })
     }
 
     /// Which walls of its jail stand.
@@ -140,13 +160,16 @@ impl Hired {
         self.items_left > 0
     }
 
-    /// Hands it an item and reads what it found. After an error, or when cancelled, it is to be dropped.
+    /// Hands it an item and takes what it finds into `findings`, piece by piece. After an error, or when cancelled, it is
+    /// to be dropped, after [`Self::last_words`].
     pub(super) async fn ask(
         &mut self,
         blob: &SealedBlob,
         limits: &MediaLimits,
-    ) -> Result<Vec<Part>, NoAnswer> {
+        findings: &mut Findings<'_>,
+    ) -> Result<(), NoAnswer> {
         self.items_left = self.items_left.saturating_sub(1);
+        self.bytes_left = ANSWER_BYTES_MAX;
         let order = framed(&Order { len: blob.len() });
         let sent = self
             .socket
@@ -154,8 +177,47 @@ impl Hired {
             .await?;
         // The file went with the first byte; the rest of these few bytes may follow alone.
         self.socket.write_all(&order[sent..]).await?;
-        let answer: Answer = receive(&mut self.socket, ANSWER_BYTES_MAX).await?;
-        Ok(answer.read(limits)?)
+        while self.hear(limits, findings)? == Heard::MoreToCome {
+            // What was read stays in the buffer when this is cancelled.
+            if self.socket.read_buf(&mut self.heard).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        // Whoever speaks on after the end would answer for the next item too.
+        if self.heard.is_empty() { Ok(()) } else { Err(Nonsense.into()) }
+    }
+
+    /// Gives it up and takes what it had said that was not read yet.
+    pub(super) fn last_words(mut self, limits: &MediaLimits, findings: &mut Findings<'_>) {
+        // It must not go on speaking; what it has said stays in the socket.
+        let _ = self.child.start_kill();
+        while matches!(self.hear(limits, findings), Ok(Heard::MoreToCome)) {
+            let mut piece = [0; 4096];
+            match recv(self.socket.as_fd(), &mut piece[..], RecvFlags::DONTWAIT) {
+                Ok((_, read @ 1..)) => self.heard.extend_from_slice(&piece[..read]),
+                _ => return,
+            }
+        }
+    }
+
+    /// Takes every whole message of those that were read.
+    fn hear(
+        &mut self,
+        limits: &MediaLimits,
+        findings: &mut Findings<'_>,
+    ) -> Result<Heard, NoAnswer> {
+        loop {
+            let before = self.heard.len();
+            let Some(said) = unframed::<Said>(&mut self.heard, SAID_BYTES_MAX)? else {
+                return Ok(Heard::MoreToCome);
+            };
+            let read = (before - self.heard.len()) as u64;
+            self.bytes_left = self.bytes_left.checked_sub(read).ok_or(Nonsense)?;
+            match said.read(limits)? {
+                Some(found) => findings.take(found)?,
+                None => return Ok(Heard::All),
+            }
+        }
     }
 }
 
@@ -171,7 +233,10 @@ fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], file: BorrowedFd<'_>) -> io::
 }
 
 /// Reads one message, never more than `bytes_max` for it.
-async fn receive<M: Message + Default>(socket: &mut UnixStream, bytes_max: u32) -> io::Result<M> {
+async fn receive<M: prost::Message + Default>(
+    socket: &mut UnixStream,
+    bytes_max: u32,
+) -> io::Result<M> {
     let len = socket.read_u32_le().await?;
     if len > bytes_max {
         return Err(io::ErrorKind::InvalidData.into());
