@@ -134,9 +134,11 @@ fn fill(store: &Store, count: usize) {
             entries,
             at: Time::default(),
         };
-        let mut resident = store.resident().write();
-        let number = resident.applied();
-        resident.apply(number, &event);
+        let number = store.resident().read().applied();
+        store.resident().apply(&[(number, event)]);
+    }
+    while !store.resident().is_settled() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }
 

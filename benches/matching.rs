@@ -4,8 +4,15 @@
 //! the smallest only. The values are uniform bits, as those of distinct pictures very nearly are; the
 //! queries are half strangers and half copies of an entry with 20 bits changed.
 
-use bulwark::core::hamming::Index;
-use bulwark::core::signal::Bits256;
+use bulwark::core::bank::{
+    Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL, SignalRule,
+};
+use bulwark::core::hamming::{Scratch, Table};
+use bulwark::core::id::{BankId, EntryId};
+use bulwark::core::matcher::{Matcher, Query};
+use bulwark::core::signal::{Bits256, Signal, SignalType};
+use bulwark::core::time::Time;
+use bulwark::core::verdict::Provenance;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -45,14 +52,19 @@ impl Numbers {
     }
 }
 
-fn index(c: &mut Criterion) {
+fn table(c: &mut Criterion) {
     for size in SIZES {
         if size > entries_max() {
             continue;
         }
         let mut numbers = Numbers(size as u64);
         let values: Vec<Bits256> = (0..size).map(|_| numbers.value()).collect();
-        let mut index: Index = values.iter().copied().zip(0..).collect();
+        let table = Table::over(&values);
+        println!(
+            "matching: {size} values, {:.1} bytes each, {}",
+            table.bytes() as f64 / size as f64,
+            bulwark::core::hamming::instructions()
+        );
         let queries: Vec<Bits256> = (0..1024)
             .map(|n| match n % 2 {
                 0 => numbers.value(),
@@ -69,10 +81,15 @@ fn index(c: &mut Criterion) {
             turn = (turn + 1) % queries.len();
             queries[turn]
         };
-        group.bench_with_input(BenchmarkId::new("query", size), &index, |b, index| {
+        let mut scratch = Scratch::default();
+        group.bench_with_input(BenchmarkId::new("query", size), &table, |b, table| {
             b.iter_batched(
                 &mut next,
-                |query| index.query(black_box(&query), RADIUS),
+                |query| {
+                    let mut count = 0;
+                    table.query(black_box(&query), RADIUS, &mut scratch, |_, _| count += 1);
+                    count
+                },
                 BatchSize::SmallInput,
             );
         });
@@ -87,19 +104,87 @@ fn index(c: &mut Criterion) {
                 BatchSize::SmallInput,
             );
         });
-        group.bench_function(BenchmarkId::new("insert_and_remove", size), |b| {
-            b.iter_batched(
-                &mut next,
-                |value| {
-                    index.insert(value, u32::MAX);
-                    index.remove(&value, u32::MAX)
-                },
-                BatchSize::SmallInput,
-            );
+        group.finish();
+    }
+}
+
+fn bank() -> Bank {
+    Bank {
+        id: BankId::parse("known").expect("a name"),
+        display_name: String::new(),
+        role: BankRole::Positive,
+        mode: BankMode::Enforce,
+        enabled: true,
+        ratio_millionths: RATIO_ALL,
+        rules: vec![SignalRule::usual(SignalType::Pdq)],
+        vetted: true,
+        legal_basis: String::new(),
+        freshness_max: None,
+        version: 1,
+        created: Time::default(),
+        changed: Time::default(),
+        learned: Time::default(),
+    }
+}
+
+fn entry(number: usize, bits: Bits256, state: EntryState) -> Entry {
+    let signal = BankedSignal { signal: Signal::Pdq(bits), quality: None };
+    Entry {
+        id: EntryId::parse(&format!("e{number}")).expect("a name"),
+        signals: if state == EntryState::Removed { Vec::new() } else { vec![signal] },
+        state,
+        provenance: Provenance::default(),
+        note: String::new(),
+        version: 1,
+        created: Time::default(),
+    }
+}
+
+/// A matcher that changes: what an entry costs to add and to remove, and what a search costs meanwhile.
+fn matcher(c: &mut Criterion) {
+    for size in SIZES {
+        if size > entries_max() {
+            continue;
+        }
+        let (mut numbers, bank, at) = (Numbers(size as u64), bank(), Time::default());
+        let mut matcher = Matcher::default();
+        matcher.put_bank(1, &bank);
+        for some in (0..size).collect::<Vec<_>>().chunks(1000) {
+            let entries: Vec<_> =
+                some.iter().map(|n| entry(*n, numbers.value(), EntryState::Active)).collect();
+            matcher.put_entries(1, at, &bank.id, &entries);
+        }
+        matcher.settle();
+        let mut group = c.benchmark_group("changing");
+        group.sample_size(10);
+        let mut next = size;
+        group.bench_function(BenchmarkId::new("put_one", size), |b| {
+            b.iter(|| {
+                next += 1;
+                let one = entry(next, numbers.value(), EntryState::Active);
+                matcher.put_entries(1, at, &bank.id, &[one]);
+                matcher.clone()
+            });
+        });
+        let mut gone = size;
+        group.bench_function(BenchmarkId::new("remove_one", size), |b| {
+            b.iter(|| {
+                gone -= 1;
+                let one = entry(gone, Bits256::default(), EntryState::Removed);
+                matcher.put_entries(1, at, &bank.id, &[one]);
+                matcher.clone()
+            });
+        });
+        let mut scratch = Scratch::default();
+        group.bench_function(BenchmarkId::new("search", size), |b| {
+            b.iter(|| {
+                let signal = Signal::Pdq(numbers.value());
+                matcher.search(Query { signal: &signal, quality: None }, &mut scratch).len()
+            });
         });
         group.finish();
     }
 }
 
-criterion_group!(benches, index);
+criterion_group!(benches, table, matcher);
 criterion_main!(benches);

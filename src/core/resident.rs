@@ -1,29 +1,32 @@
 //! What a process keeps in memory to answer from: tenants, credentials, surfaces, banks and their index.
+//!
+//! A clone is a picture of the moment and costs little: parts that do not change are shared.
 
 use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
-use crate::core::matcher::Matcher;
+use crate::core::matcher::{Matcher, Merge, Merged};
 use crate::core::policy::Surface;
-use std::collections::{BTreeMap, HashMap};
+use imbl::{HashMap, OrdMap};
+use std::sync::Arc;
 
 /// What is kept of one scope.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Holding {
     /// Its surfaces, revoked ones included.
-    pub surfaces: BTreeMap<SurfaceId, Surface>,
+    pub surfaces: OrdMap<SurfaceId, Surface>,
     /// Its banks.
     pub matcher: Matcher,
 }
 
 /// The memory of a process: a fold of events. The same events in the same order give the same memory.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Resident {
     applied: u64,
     tenants: HashMap<TenantId, Tenant>,
     credentials: HashMap<CredentialId, Credential>,
     certificates: HashMap<[u8; 32], CredentialId>,
-    holdings: HashMap<Scope, Holding>,
+    holdings: HashMap<Scope, Arc<Holding>>,
 }
 
 impl Resident {
@@ -51,7 +54,7 @@ impl Resident {
     }
 
     fn holding(&mut self, scope: &Scope) -> &mut Holding {
-        self.holdings.entry(scope.clone()).or_default()
+        Arc::make_mut(self.holdings.entry(scope.clone()).or_default())
     }
 
     fn put_credential(&mut self, credential: &Credential) {
@@ -98,7 +101,28 @@ impl Resident {
     /// What is kept of a scope; nothing where nothing was ever put.
     #[must_use]
     pub fn of(&self, scope: &Scope) -> Option<&Holding> {
-        self.holdings.get(scope)
+        self.holdings.get(scope).map(|holding| &**holding)
+    }
+
+    /// The scope whose matcher should merge layers, and what; whoever runs it has it adopted, and asks again.
+    #[must_use]
+    pub fn merge_due(&self) -> Option<(Scope, Merge)> {
+        let due = |(scope, holding): (&Scope, &Arc<Holding>)| {
+            Some((scope.clone(), holding.matcher.merge_due()?))
+        };
+        self.holdings.iter().find_map(due)
+    }
+
+    /// Takes over what was merged. Nothing that is found changes.
+    pub fn adopt(&mut self, scope: &Scope, merged: Merged) {
+        self.holding(scope).matcher.adopt(merged);
+    }
+
+    /// Merges all that should be merged, here and now.
+    pub fn settle(&mut self) {
+        while let Some((scope, merge)) = self.merge_due() {
+            self.adopt(&scope, merge.run());
+        }
     }
 
     /// Number of entries of a bank that are not removed; 0 of a bank that is not there.

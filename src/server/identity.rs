@@ -3,11 +3,10 @@
 use crate::core::access::{Caller, Credential, Proof, Tenant};
 use crate::core::id::{CredentialId, TenantId};
 use crate::core::key::KeyText;
-use crate::core::resident::Resident;
 use crate::core::time::Time;
+use crate::io::store::Memory;
 use crate::services::status::{Reason, Refusal};
 use http::{HeaderMap, header};
-use parking_lot::RwLock;
 
 /// Where credentials are looked up; in memory, so that it takes no time to speak of.
 pub trait Credentials: Send + Sync + 'static {
@@ -21,7 +20,7 @@ pub trait Credentials: Send + Sync + 'static {
     fn tenant(&self, id: &TenantId) -> Option<Tenant>;
 }
 
-impl Credentials for RwLock<Resident> {
+impl Credentials for Memory {
     fn credential(&self, id: &CredentialId) -> Option<Credential> {
         self.read().credential(id).cloned()
     }

@@ -16,10 +16,8 @@ use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Longest time for which a decision keeps changes of banks waiting, signals being looked up one by one.
-const GO: Duration = Duration::from_millis(2);
 /// Signals that are looked up on the thread of the call itself.
 const PROBES_HERE_MAX: usize = 4;
 
@@ -92,22 +90,12 @@ impl Desk {
         let id = VerdictId::parse(&self.clock.fresh_id())
             .map_err(|_| Refusal::new(Reason::Internal, "no name for a verdict"))?;
         let (now, end) = (self.clock.now(), self.item_deadline(call));
-        let mut begun = None;
-        loop {
-            // Taken anew for each go, so that changes of banks wait for no long question.
-            let resident = self.store.resident().read();
-            let (holding, surface) = place(&resident, call, context)?;
-            let mut deciding = begun.take().unwrap_or_else(|| {
-                let moment = Moment { now, id: id.clone(), index: resident.applied() };
-                Deciding::new(holding, surface, context, question, moment)
-            });
-            let pause = end.min(Instant::now() + GO);
-            let is_done = deciding.look(holding, question, || Instant::now() >= pause);
-            if is_done || Instant::now() >= end {
-                return Ok(deciding.conclude(holding, surface, question));
-            }
-            begun = Some(deciding);
-        }
+        let resident = self.store.resident().read();
+        let (holding, surface) = place(&resident, call, context)?;
+        let moment = Moment { now, id, index: resident.applied() };
+        let mut deciding = Deciding::new(holding, surface, context, question, moment);
+        deciding.look(holding, question, || Instant::now() >= end);
+        Ok(deciding.conclude(holding, surface, question))
     }
 
     /// Decides on a thread of its own, at most as many at one time as the machine has processors, so that a question

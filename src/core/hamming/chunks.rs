@@ -1,177 +1,165 @@
-//! The multi-index: places of values by each 16-bit chunk, so that few values are compared.
+//! The multi-index over a fixed list of values: places of values by each chunk, so that few values are compared.
 //!
-//! **Why no entry is lost.** Let a value differ from the query by dᵢ bits in chunk i, by r ≤ 31 in all. Go
-//! round the 16 chunks as round a ring. There is a chunk from which on every run of k chunks differs by at
-//! most k·r/16: otherwise a run beyond its share would start at every chunk, such runs laid end to end would
-//! go round the ring some whole number of times, and their sum would exceed r for each time round. From that
-//! chunk dᵢ ≤ r/16 and dᵢ + dᵢ₊₁ ≤ 2r/16, for r = 31 thus dᵢ ≤ 1 and dᵢ + dᵢ₊₁ ≤ 3. So it is enough to
-//! look, for each chunk, into the buckets at most r/16 bits from the query's, and there only at entries whose
-//! next chunk, kept beside the place, is near enough. (Qin and Xiao, "Pigeonring", PVLDB 12(1), 2018.)
+//! Per value and chunk it holds a sketch of 16 bits and a place of 24, in two lists sorted by chunk and its value, and
+//! a table of where each bucket begins. A query runs through the sketches of the buckets near to it, reads the places
+//! of the few that pass, then their values: three waves of unrelated reads, each prefetched as a whole.
 
+use crate::core::hamming::loops::{Kernel, LANES, Line, Run};
+use crate::core::hamming::memory::{Block, prefetch};
+use crate::core::hamming::ring::{Share, chunk, flips, keys, sketch, ways, width};
 use crate::core::signal::Bits256;
 
-/// Number of chunks.
-const CHUNKS: usize = 16;
+/// Most values that places of 24 bits can tell apart.
+pub(super) const VALUES_MAX: usize = 1 << 24;
 
-/// Number of values of a chunk, and of buckets for one.
-const KEYS: usize = 1 << 16;
-
-/// Greatest radius that one flipped bit a chunk covers.
-pub(super) const RADIUS_MAX: u32 = 31;
-
-/// Where a value stands, and its next chunk: 6 bytes.
-#[derive(Clone, Copy)]
-struct Item {
-    low: u16,
-    high: u16,
-    next: u16,
+/// What a query writes down on its way, kept for the next one.
+#[derive(Default)]
+pub(super) struct Notes {
+    runs: Vec<Run>,
+    candidates: Vec<u32>,
+    places: Vec<u32>,
+    distances: Vec<u32>,
 }
 
-impl Item {
-    const fn new(place: u32, next: u16) -> Self {
-        Self { low: place as u16, high: (place >> 16) as u16, next }
-    }
-
-    const fn place(self) -> u32 {
-        (self.high as u32) << 16 | self.low as u32
-    }
+/// Buckets of places, for each of `N` chunks and each value of it.
+pub(super) struct Chunks<const N: usize> {
+    /// Where each bucket begins; one more at the end.
+    starts: Block<u32>,
+    /// Of all buckets one after another.
+    sketches: Block<Line>,
+    /// Three bytes each, the lowest first, at the same places.
+    places: Block<u8>,
 }
 
-/// Buckets of places, one for each chunk and value of it.
-#[derive(Clone)]
-pub(super) struct Chunks {
-    buckets: Box<[Vec<Item>]>,
-}
+const PLACE_BYTES: usize = 3;
 
-/// Chunk `i` of a value, counted from bit 0, in a ring.
-const fn chunk(value: &Bits256, i: usize) -> u16 {
-    let i = i % CHUNKS;
-    (value.0[i / 4] >> (16 * (i % 4))) as u16
-}
-
-/// The bucket of a chunk's value.
-const fn bucket(i: usize, key: u16) -> usize {
-    i * KEYS + key as usize
-}
-
-/// How far a chunk, and a chunk with the next one, may differ.
-#[derive(Clone, Copy)]
-struct Share {
-    one: u32,
-    two: u32,
-}
-
-impl Share {
-    const fn of(radius: u32) -> Self {
-        Self { one: radius / CHUNKS as u32, two: 2 * radius / CHUNKS as u32 }
-    }
-
-    /// Whether an entry is to be found by chunk `i`, given how it differs from the query.
-    const fn admits(self, difference: &Bits256, i: usize) -> bool {
-        let first = chunk(difference, i).count_ones();
-        first <= self.one && first + chunk(difference, i + 1).count_ones() <= self.two
-    }
-}
-
-impl Chunks {
+impl<const N: usize> Chunks<N> {
     /// The multi-index over values at their places.
+    ///
+    /// # Panics
+    /// Where there are more than [`VALUES_MAX`] values.
     pub(super) fn over(values: &[Bits256]) -> Self {
-        let mut chunks = Self { buckets: vec![Vec::new(); CHUNKS * KEYS].into() };
-        for (place, value) in (0..).zip(values) {
-            chunks.insert(value, place);
-        }
-        chunks
-    }
-
-    /// Adds the place of a value.
-    pub(super) fn insert(&mut self, value: &Bits256, place: u32) {
-        for i in 0..CHUNKS {
-            let bucket = &mut self.buckets[bucket(i, chunk(value, i))];
-            bucket.push(Item::new(place, chunk(value, i + 1)));
-        }
-    }
-
-    /// Takes out the place of a value.
-    pub(super) fn remove(&mut self, value: &Bits256, place: u32) {
-        for i in 0..CHUNKS {
-            let bucket = &mut self.buckets[bucket(i, chunk(value, i))];
-            if let Some(at) = bucket.iter().position(|item| item.place() == place) {
-                bucket.swap_remove(at);
-                give_back(bucket);
+        assert!(values.len() <= VALUES_MAX, "places have 24 bits");
+        let mut starts = Block::filled(0_u32, N * keys::<N>() + 1);
+        let lines = (N * values.len()).div_ceil(LANES);
+        let mut sketches = Block::filled(Line([0; LANES]), lines);
+        let mut places = Block::filled(0_u8, N * values.len() * PLACE_BYTES);
+        let mut next = vec![0_u32; keys::<N>()];
+        for i in 0..N {
+            next.fill(0);
+            for value in values {
+                next[usize::from(chunk::<N>(value, i))] += 1;
+            }
+            let mut start = (i * values.len()) as u32;
+            for (key, next) in next.iter_mut().enumerate() {
+                starts[i * keys::<N>() + key] = start;
+                start += std::mem::replace(next, start);
+            }
+            for (place, value) in (0_u32..).zip(values) {
+                let at = &mut next[usize::from(chunk::<N>(value, i))];
+                let into = *at as usize;
+                *at += 1;
+                sketches[into / LANES].0[into % LANES] = sketch::<N>(value, i);
+                let [a, b, c, _] = place.to_le_bytes();
+                places[into * PLACE_BYTES..][..PLACE_BYTES].copy_from_slice(&[a, b, c]);
             }
         }
+        starts[N * keys::<N>()] = (N * values.len()) as u32;
+        Self { starts, sketches, places }
     }
 
-    /// A value has moved to another place.
-    pub(super) fn renumber(&mut self, value: &Bits256, from: u32, to: u32) {
-        for i in 0..CHUNKS {
-            let bucket = &mut self.buckets[bucket(i, chunk(value, i))];
-            if let Some(item) = bucket.iter_mut().find(|item| item.place() == from) {
-                *item = Item::new(to, item.next);
-            }
-        }
+    fn place(&self, at: usize) -> u32 {
+        let bytes = &self.places[at * PLACE_BYTES..][..PLACE_BYTES];
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0])
     }
 
-    /// Places among which all of exactly this value are: the smallest of its buckets.
-    pub(super) fn places_of(&self, value: &Bits256) -> impl Iterator<Item = usize> {
-        let smallest = (0..CHUNKS)
-            .map(|i| &self.buckets[bucket(i, chunk(value, i))])
-            .min_by_key(|bucket| bucket.len());
-        smallest.into_iter().flatten().map(|item| item.place() as usize)
+    fn bucket(&self, i: usize, key: u16) -> (u32, u32) {
+        let at = i * keys::<N>() + usize::from(key);
+        (self.starts[at], self.starts[at + 1])
     }
 
-    /// Calls `found` once with the place and the distance of every value within a radius of at most
-    /// [`RADIUS_MAX`], in no particular order.
+    /// Number of buckets that a query of this radius looks into; none where the radius is too wide.
+    pub(super) fn probes(radius: u32) -> Option<usize> {
+        let one = Share::<N>::of(radius).one;
+        let most = if width::<N>() == 16 { 3 } else { 1 };
+        (one <= most).then(|| N * ways::<N>(one))
+    }
+
+    /// Calls `found` once with the place and the distance of every value within a radius for which there are
+    /// [`Self::probes`], in no particular order.
     pub(super) fn query(
         &self,
+        kernel: Kernel,
         values: &[Bits256],
         query: &Bits256,
         radius: u32,
-        mut found: impl FnMut(usize, u32),
+        notes: &mut Notes,
+        mut found: impl FnMut(u32, u32),
     ) {
-        let share = Share::of(radius);
-        for i in 0..CHUNKS {
-            let (key, next) = (chunk(query, i), chunk(query, i + 1));
-            let mut look = |key: u16, flipped: u32| {
-                for item in &self.buckets[bucket(i, key)] {
-                    if (item.next ^ next).count_ones() + flipped > share.two {
-                        continue;
-                    }
-                    let place = item.place() as usize;
-                    let value = &values[place];
-                    let distance = value.distance(query);
-                    if distance > radius {
-                        continue;
-                    }
-                    // The first chunk that admits an entry reports it; the later ones are silent.
-                    let difference = Bits256(std::array::from_fn(|w| value.0[w] ^ query.0[w]));
-                    if !(0..i).any(|earlier| share.admits(&difference, earlier)) {
-                        found(place, distance);
-                    }
-                }
-            };
-            look(key, 0);
-            if share.one >= 1 {
-                for bit in 0..u16::BITS {
-                    look(key ^ (1 << bit), 1);
-                }
+        let share = Share::<N>::of(radius);
+        self.gather(kernel, query, share, notes);
+        let Notes { candidates, places, distances, .. } = notes;
+        for at in candidates.iter() {
+            prefetch(&self.places, *at as usize * PLACE_BYTES);
+        }
+        places.clear();
+        for at in candidates.iter() {
+            let place = self.place(*at as usize);
+            prefetch(values, place as usize);
+            places.push(place);
+        }
+        distances.clear();
+        kernel.distances(values, places, query, distances);
+        for ((at, place), distance) in candidates.iter().zip(places).zip(distances) {
+            if *distance > radius {
+                continue;
+            }
+            // The first chunk that admits an entry reports it; the later ones are silent.
+            let i = *at as usize / values.len();
+            let value = &values[*place as usize];
+            let difference = Bits256(std::array::from_fn(|w| value.0[w] ^ query.0[w]));
+            if !(0..i).any(|earlier| share.admits(&difference, earlier)) {
+                found(*place, *distance);
             }
         }
     }
-}
 
-#[cfg(test)]
-impl Chunks {
-    /// Entries for which a bucket has memory.
-    pub(super) fn capacity_of(&self, i: usize, key: u16) -> usize {
-        self.buckets[bucket(i, key)].capacity()
+    /// Notes where the sketches stand that are near enough, chunk by chunk.
+    fn gather(&self, kernel: Kernel, query: &Bits256, share: Share<N>, notes: &mut Notes) {
+        let Notes { runs, candidates, .. } = notes;
+        runs.clear();
+        candidates.clear();
+        for i in 0..N {
+            let key = chunk::<N>(query, i);
+            for (flip, _) in flips::<N>(share.one) {
+                prefetch(&self.starts, i * keys::<N>() + usize::from(key ^ flip));
+            }
+        }
+        for i in 0..N {
+            let (key, sketch) = (chunk::<N>(query, i), sketch::<N>(query, i));
+            for (flip, bits) in flips::<N>(share.one) {
+                let (start, end) = self.bucket(i, key ^ flip);
+                let most = (share.span - bits) as u16;
+                runs.push(Run { start, end, query: sketch, most });
+            }
+        }
+        kernel.filter(&self.sketches, runs, candidates);
     }
-}
 
-/// Lets go of memory when less than a quarter of it is used; half of what remains stays free, so that
-/// inserting and removing by turns does not allocate each time.
-pub(super) fn give_back<T>(list: &mut Vec<T>) {
-    if list.capacity() > 8 && list.len() < list.capacity() / 4 {
-        list.shrink_to(list.len() * 2);
+    /// Places among which all of exactly this value are: those of the smallest of its buckets whose sketch is its own.
+    pub(super) fn places_of(&self, value: &Bits256) -> impl Iterator<Item = u32> {
+        let buckets = (0..N).map(|i| (i, self.bucket(i, chunk::<N>(value, i))));
+        let smallest = buckets.min_by_key(|(_, (start, end))| end - start);
+        smallest.into_iter().flat_map(move |(i, (start, end))| {
+            let own = sketch::<N>(value, i);
+            (start as usize..end as usize)
+                .filter(move |at| self.sketches[*at / LANES].0[*at % LANES] == own)
+                .map(|at| self.place(at))
+        })
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.starts) + size_of_val(&*self.sketches) + size_of_val(&*self.places)
     }
 }

@@ -1,158 +1,178 @@
-//! The exact 256-bit index: every value within a radius of a query.
+//! The exact 256-bit search: every value of a list within a radius of a query.
 //!
-//! Law: a query answers what a scan over all entries would answer, no entry less and none more, at every
-//! size, after any inserts and removals. Below some thousand entries it *is* a scan; above, a multi-index
-//! over 16 chunks of 16 bits narrows the scan for radii up to 31 without losing an entry.
+//! Law: a query answers what a scan over all values would answer, none less and none more, at every size and radius.
+//! A [`Table`] does not change: what changes is built from tables (see [`crate::core::matcher`]). Small lists *are*
+//! scanned; above, a multi-index narrows the scan, over chunks of 8 bits while they fit the caches, then of 16.
 
+mod ring;
+mod memory;
+mod loops;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+mod kernel;
 mod chunks;
 #[cfg(test)]
 mod tests;
 
 use crate::core::signal::Bits256;
-use chunks::{Chunks, give_back};
+use chunks::Chunks;
+use loops::Kernel;
+use memory::Block;
 
-/// Entries up to which a scan is as fast as the multi-index, whose empty buckets alone take 25 MB.
-const SCAN_ENTRIES_MAX: usize = 8_192;
+/// Most values of one table.
+pub const VALUES_MAX: usize = chunks::VALUES_MAX;
 
-/// An entry that a query found. Ordered by distance, then by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Near {
-    /// Bits in which the entry differs from the query.
-    pub distance: u32,
-    /// The number under which it was inserted.
-    pub id: u32,
+/// Values up to which a scan is the fastest.
+const SCAN_MAX: usize = 256;
+/// Values up to which chunks of 8 bits are faster than chunks of 16.
+const NARROW_MAX: usize = 100_000;
+
+/// Values that are scanned in the time that one bucket takes.
+const SCANNED_PER_PROBE: usize = 16;
+
+/// Memory for one query, to be used again for the next.
+#[derive(Default)]
+pub struct Scratch {
+    notes: chunks::Notes,
+    near: Vec<(u32, u32)>,
 }
 
-/// Values under numbers. One value may stand under many numbers, and one number may hold many values.
-///
-/// Readers and writers are kept apart by the caller: a query takes `&self`.
-#[derive(Clone)]
-pub struct Index {
-    /// All values. Their places are what the chunks refer to.
-    values: Vec<Bits256>,
-    /// The number of each value, at the same place.
-    ids: Vec<u32>,
-    /// Present above `scan_max` entries, and until removals have halved that.
-    chunks: Option<Chunks>,
-    scan_max: usize,
+enum Form {
+    Scan,
+    Narrow(Chunks<32>),
+    Wide(Chunks<16>),
 }
 
-impl std::fmt::Debug for Index {
+/// A list of values that can be searched by distance.
+pub struct Table {
+    values: Block<Bits256>,
+    form: Form,
+    kernel: Kernel,
+}
+
+impl std::fmt::Debug for Table {
     /// Prints the size only: values must not reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Index({} entries)", self.len())
+        write!(f, "Table({} values)", self.len())
     }
 }
 
-impl Default for Index {
-    fn default() -> Self {
-        Self::new()
+/// How a table is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Scan,
+    Narrow,
+    Wide,
+}
+
+impl Shape {
+    const fn of(values: usize) -> Self {
+        if values <= SCAN_MAX {
+            Self::Scan
+        } else if values <= NARROW_MAX {
+            Self::Narrow
+        } else {
+            Self::Wide
+        }
     }
 }
 
-impl Index {
-    /// An index without entries.
+impl Table {
+    /// A table of values, each of which is known by its place. One value may stand at several places.
+    ///
+    /// # Panics
+    /// Where there are more than [`VALUES_MAX`] values.
     #[must_use]
-    pub const fn new() -> Self {
-        Self::scanning_up_to(SCAN_ENTRIES_MAX)
+    pub fn over(values: &[Bits256]) -> Self {
+        Self::shaped(values, Shape::of(values.len()), kernel::best())
     }
 
-    const fn scanning_up_to(scan_max: usize) -> Self {
-        Self { values: Vec::new(), ids: Vec::new(), chunks: None, scan_max }
+    fn shaped(values: &[Bits256], shape: Shape, kernel: Kernel) -> Self {
+        assert!(values.len() <= VALUES_MAX, "a table has at most 2^24 values");
+        let mut own = Block::filled(Bits256::default(), values.len());
+        own.copy_from_slice(values);
+        let form = match shape {
+            Shape::Scan => Form::Scan,
+            Shape::Narrow => Form::Narrow(Chunks::over(values)),
+            Shape::Wide => Form::Wide(Chunks::over(values)),
+        };
+        Self { values: own, form, kernel }
     }
 
-    /// Number of entries.
+    /// The values, by place.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub fn values(&self) -> &[Bits256] {
+        &self.values
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether there is no entry.
+    /// Whether there is no value.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// Adds a value under a number; the next query finds it. The same pair may be added more than once and
-    /// is then found, and to be removed, as often.
-    ///
-    /// # Panics
-    /// Beyond 2³² entries, which is more than memory holds.
-    pub fn insert(&mut self, value: Bits256, id: u32) {
-        let place = u32::try_from(self.values.len()).expect("at most 2^32 entries");
-        self.values.push(value);
-        self.ids.push(id);
-        match &mut self.chunks {
-            Some(chunks) => chunks.insert(&value, place),
-            None if self.values.len() > self.scan_max => {
-                self.chunks = Some(Chunks::over(&self.values))
-            }
-            None => {}
-        }
-    }
-
-    /// Takes one value out under one number, and gives its memory back; false if it is not there.
-    pub fn remove(&mut self, value: &Bits256, id: u32) -> bool {
-        let is_it = |place: usize| self.ids[place] == id && self.values[place] == *value;
-        let found = match &self.chunks {
-            Some(chunks) => chunks.places_of(value).find(|&place| is_it(place)),
-            None => (0..self.len()).find(|&place| is_it(place)),
-        };
-        let Some(place) = found else { return false };
-        let last = self.len() - 1;
-        if let Some(chunks) = &mut self.chunks {
-            chunks.remove(value, place as u32);
-            if place != last {
-                chunks.renumber(&self.values[last], last as u32, place as u32);
-            }
-        }
-        self.values.swap_remove(place);
-        self.ids.swap_remove(place);
-        if self.len() <= self.scan_max / 2 {
-            self.chunks = None;
-        }
-        give_back(&mut self.values);
-        give_back(&mut self.ids);
-        true
-    }
-
-    /// Every entry within `radius` bits of `value`, nearest first, equal distances by number. Exact at every
-    /// radius; above 31 bits it takes a scan.
+    /// Bytes of memory that the table takes.
     #[must_use]
-    pub fn query(&self, value: &Bits256, radius: u32) -> Vec<Near> {
-        let mut found = Vec::new();
-        match &self.chunks {
-            Some(chunks) if radius <= chunks::RADIUS_MAX => {
-                chunks.query(&self.values, value, radius, |place, distance| {
-                    found.push(Near { distance, id: self.ids[place] });
-                });
+    pub fn bytes(&self) -> usize {
+        let form = match &self.form {
+            Form::Scan => 0,
+            Form::Narrow(chunks) => chunks.bytes(),
+            Form::Wide(chunks) => chunks.bytes(),
+        };
+        size_of_val(&*self.values) + form
+    }
+
+    /// Calls `found` once with place and distance of every value within `radius` bits of `value`, in no particular
+    /// order. Fast to 31 bits; far above that a scan.
+    pub fn query(
+        &self,
+        value: &Bits256,
+        radius: u32,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(u32, u32),
+    ) {
+        let worth = |probes: Option<usize>| {
+            probes.is_some_and(|probes| probes * SCANNED_PER_PROBE < self.values.len())
+        };
+        match &self.form {
+            Form::Narrow(chunks) if worth(Chunks::<32>::probes(radius)) => {
+                let notes = &mut scratch.notes;
+                chunks.query(self.kernel, &self.values, value, radius, notes, found);
             }
-            _ => {
-                for (entry, &id) in self.values.iter().zip(&self.ids) {
-                    let distance = entry.distance(value);
-                    if distance <= radius {
-                        found.push(Near { distance, id });
-                    }
-                }
+            Form::Wide(chunks) if worth(Chunks::<16>::probes(radius)) => {
+                let notes = &mut scratch.notes;
+                chunks.query(self.kernel, &self.values, value, radius, notes, found);
+            }
+            Form::Scan | Form::Narrow(_) | Form::Wide(_) => {
+                scratch.near.clear();
+                self.kernel.near(&self.values, value, radius, &mut scratch.near);
+                scratch.near.iter().for_each(|(place, distance)| found(*place, *distance));
             }
         }
-        found.sort_unstable();
-        found
+    }
+
+    /// Places at which exactly this value stands.
+    pub fn places_of<'t>(&'t self, value: &'t Bits256) -> impl Iterator<Item = u32> + 't {
+        let (scan, narrow, wide) = match &self.form {
+            Form::Scan => (Some(0..self.values.len() as u32), None, None),
+            Form::Narrow(chunks) => (None, Some(chunks.places_of(value)), None),
+            Form::Wide(chunks) => (None, None, Some(chunks.places_of(value))),
+        };
+        let candidates = scan.into_iter().flatten();
+        let candidates = candidates.chain(narrow.into_iter().flatten());
+        let candidates = candidates.chain(wide.into_iter().flatten());
+        candidates.filter(|place| self.values[*place as usize] == *value)
     }
 }
 
-impl Extend<(Bits256, u32)> for Index {
-    fn extend<T: IntoIterator<Item = (Bits256, u32)>>(&mut self, entries: T) {
-        for (value, id) in entries {
-            self.insert(value, id);
-        }
-    }
-}
-
-impl FromIterator<(Bits256, u32)> for Index {
-    fn from_iter<T: IntoIterator<Item = (Bits256, u32)>>(entries: T) -> Self {
-        let mut index = Self::new();
-        index.extend(entries);
-        index
-    }
+/// The name of the best set of instructions that the search uses here.
+#[must_use]
+pub fn instructions() -> &'static str {
+    kernel::best().name()
 }

@@ -35,8 +35,7 @@ pub struct Decided {
     pub completeness: CheckState,
 }
 
-/// A decision in the making. Between two goes the memory may have changed; the versions told are those of the
-/// beginning, which every go had at least.
+/// A decision in the making, over one picture of the memory.
 pub struct Deciding {
     /// Nothing is looked for where the law's basis is missing.
     lookup: Option<Lookup>,

@@ -1,6 +1,7 @@
 //! From signals and scores to findings: what matched, what overrules it, and what counts.
 
 use crate::core::bank::{BankMode, BankRole, Effect, RATIO_ALL};
+use crate::core::hamming::Scratch;
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::{Hit, Matcher, Query};
 use crate::core::policy::Surface;
@@ -124,13 +125,20 @@ pub struct Lookup {
     // Probe by probe, since what overrules a match of one frame or form says nothing of another.
     seen: BTreeMap<(Sight, usize), Seen>,
     overruling: Vec<Overruling>,
+    scratch: Scratch,
 }
 
 impl Lookup {
     /// Nothing has been looked for. `seed` is what the ratio is drawn from: the item's name, or its digest.
     #[must_use]
-    pub const fn new(seed: Vec<u8>) -> Self {
-        Self { seed, next: 0, seen: BTreeMap::new(), overruling: Vec::new() }
+    pub fn new(seed: Vec<u8>) -> Self {
+        Self {
+            seed,
+            next: 0,
+            seen: BTreeMap::new(),
+            overruling: Vec::new(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// Looks for the next probe and those after it in every bank, until none is left or `enough`, which is asked after
@@ -158,7 +166,8 @@ impl Lookup {
     }
 
     fn look_for(&mut self, matcher: &Matcher, probe: &Probe) {
-        for hit in matcher.search(Query { signal: &probe.signal, quality: probe.quality }) {
+        let query = Query { signal: &probe.signal, quality: probe.quality };
+        for hit in matcher.search(query, &mut self.scratch) {
             let is_counted = hit.bank.mode == BankMode::Enforce
                 && hit.effect != Effect::Shadow
                 && is_within_ratio(&hit.bank.id, &self.seed, hit.bank.ratio_millionths);

@@ -4,6 +4,7 @@ use super::counters::Counters;
 use super::dialect::Pool;
 use super::error::StoreError;
 use super::held::Held;
+use super::memory::Memory;
 use super::requests::Key;
 use super::settings::Settings;
 use super::spool::{Asked, Spool};
@@ -11,7 +12,6 @@ use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey};
 use super::writer::{Change, Job, Message, Refusal, Shared};
 use crate::core::event::Event;
-use crate::core::resident::Resident;
 use crate::io::clock::Clock;
 use crate::io::seal::KeyRing;
 use futures_util::future::BoxFuture;
@@ -138,8 +138,8 @@ impl Store {
 
     /// The memory of the process, in step with everything that was answered.
     #[must_use]
-    pub fn resident(&self) -> &Arc<RwLock<Resident>> {
-        &self.0.shared.resident
+    pub fn resident(&self) -> &Arc<Memory> {
+        &self.0.shared.memory
     }
 
     /// The keys.

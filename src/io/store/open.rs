@@ -159,6 +159,7 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
         // The pages set the bank's times as if its entries had changed last.
         resident.apply(number, &put);
     }
+    resident.settle();
     resident.in_step(head.size);
     Ok(resident)
 }

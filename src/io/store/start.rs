@@ -5,6 +5,7 @@ use super::dialect::{self, Pool};
 use super::error::StoreError;
 use super::handle::{Inner, Store};
 use super::held::Held;
+use super::memory::Memory;
 use super::open;
 use super::settings::Settings;
 use super::spool::Spool;
@@ -51,14 +52,14 @@ impl Store {
         let frontier = open::check_tail(&mut conn, &keys, &head).await?;
         let resident = open::load(&mut conn, &keys, &head).await?;
         let shared = Arc::new(Shared {
-            resident: Arc::new(RwLock::new(resident)),
+            memory: Memory::share(resident)?,
             failed: AtomicBool::new(false),
             commits: AtomicU64::new(0),
             #[cfg(test)]
             fault: parking_lot::Mutex::default(),
         });
         let writer = Writer {
-            tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.resident)),
+            tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.memory)),
             frontier,
             settings: settings.clone(),
             shared: Arc::clone(&shared),

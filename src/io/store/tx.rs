@@ -3,6 +3,7 @@
 use super::dialect::{Conn, Value};
 use super::error::StoreError;
 use super::head::Head;
+use super::memory::Memory;
 use super::project::{self, Late};
 use super::rows::{self, NO_SCOPE};
 use crate::core::access::{Credential, Proof, Scope, Tenant};
@@ -10,12 +11,10 @@ use crate::core::bank::{Bank, Entry, EntryState};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
 use crate::core::policy::Surface;
-use crate::core::resident::Resident;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::io::clock::{Clock, log_time};
 use crate::io::seal::KeyRing;
-use parking_lot::RwLock;
 use std::sync::Arc;
 
 /// A transaction of the writer, as one change after the other sees it.
@@ -29,7 +28,7 @@ pub struct Tx {
     /// Events of the transaction, to be appended at its end.
     pub(super) recorded: Vec<Event>,
     /// The memory of the process: in step with everything before this transaction, since the writer alone changes it.
-    resident: Arc<RwLock<Resident>>,
+    resident: Arc<Memory>,
     savepoint: bool,
 }
 
@@ -47,7 +46,7 @@ impl Tx {
         keys: Arc<KeyRing>,
         clock: Clock,
         head: Head,
-        resident: Arc<RwLock<Resident>>,
+        resident: Arc<Memory>,
     ) -> Self {
         let (late, recorded, savepoint) = (Late::default(), Vec::new(), false);
         Self { conn, keys, clock, head, now: head.time, late, recorded, resident, savepoint }

@@ -4,6 +4,7 @@ use super::dialect::{Batch, Value};
 use super::error::StoreError;
 use super::head::{self, Head};
 use super::journal;
+use super::memory::Memory;
 use super::project::push_late;
 use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
@@ -12,10 +13,8 @@ use super::tx::Tx;
 use super::words::Answer;
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
-use crate::core::resident::Resident;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use parking_lot::RwLock;
 use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -54,7 +53,7 @@ pub(super) enum Message {
 
 /// What the writer shares with those who ask it.
 pub(super) struct Shared {
-    pub(super) resident: Arc<RwLock<Resident>>,
+    pub(super) memory: Arc<Memory>,
     pub(super) failed: AtomicBool,
     /// Commits that wrote something.
     pub(super) commits: AtomicU64,
@@ -165,12 +164,8 @@ impl Writer {
     }
 
     fn apply(&self, events: Vec<(u64, Event)>) {
-        if events.is_empty() {
-            return;
-        }
-        let mut resident = self.shared.resident.write();
-        for (number, event) in &events {
-            resident.apply(*number, event);
+        if !events.is_empty() {
+            self.shared.memory.apply(&events);
         }
     }
 

@@ -1,0 +1,187 @@
+//! A layer: entries that do not change any more, with all their signals, ready to be searched.
+//!
+//! The one thing that happens to an entry of a layer is that it ends. Ends are told by the number of the change that
+//! brought them, so that whoever looks at the state before that change sees the entry still.
+
+use crate::core::bank::{Effect, Entry};
+use crate::core::hamming;
+use crate::core::matcher::perceptual::{Hash, Perceptual};
+use crate::core::matcher::rows::{self, Rows, Seen, Shape};
+use crate::core::matcher::sorted::Sorted;
+use crate::core::signal::Signal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Most bytes of texts of one layer.
+const TEXT_BYTES_MAX: usize = 3 << 30;
+
+/// Entries that do not change any more.
+pub(super) struct Layer {
+    pub(super) rows: Rows,
+    pub(super) pictures: Perceptual,
+    pub(super) frames: Perceptual,
+    pub(super) md5: Sorted<[u8; 16]>,
+    pub(super) sha1: Sorted<[u8; 20]>,
+    pub(super) sha256: Sorted<[u8; 32]>,
+    pub(super) opaque: Sorted<Signal>,
+    /// The change with which the layer came about: ends are counted from it.
+    base: u64,
+    /// For each entry how many changes after `base` it ended; 0 where it did not.
+    ends: Box<[AtomicU32]>,
+    ended: AtomicU32,
+}
+
+impl Layer {
+    /// Number of entries, ended ones included.
+    pub(super) const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Number of entries that have ended.
+    pub(super) fn ended(&self) -> usize {
+        self.ended.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether an entry is there for whoever looks at the state after change `sequence`.
+    pub(super) fn is_alive(&self, entry: u32, sequence: u64) -> bool {
+        match self.ends[entry as usize].load(Ordering::Relaxed) {
+            0 => true,
+            end => self.base + u64::from(end) > sequence,
+        }
+    }
+
+    /// Ends an entry with change `sequence`; says whether it had not ended before.
+    pub(super) fn end(&self, entry: u32, sequence: u64) -> bool {
+        let end = &self.ends[entry as usize];
+        if end.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        // After 2³² changes in one layer the time of an end is no longer exact, and what is older may see it early.
+        let since = u32::try_from(sequence - self.base).unwrap_or(u32::MAX).max(1);
+        end.store(since, Ordering::Relaxed);
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Number of the entry with this name in this bank, where it has not ended.
+    pub(super) fn find(&self, bank: u32, name: &str) -> Option<u32> {
+        self.rows.named(bank, name).find(|entry| self.is_alive(*entry, u64::MAX))
+    }
+
+    /// Numbers of all entries that have not ended.
+    pub(super) fn alive(&self) -> impl Iterator<Item = u32> {
+        (0..self.len() as u32).filter(|entry| self.is_alive(*entry, u64::MAX))
+    }
+
+    /// Whether layers are small enough to become one.
+    pub(super) fn fit(layers: &[&Self]) -> bool {
+        let sum = |of: fn(&Self) -> usize| layers.iter().map(|layer| of(layer)).sum::<usize>();
+        sum(|layer| layer.pictures.len()) <= hamming::VALUES_MAX
+            && sum(|layer| layer.frames.len()) <= hamming::VALUES_MAX
+            && sum(|layer| layer.rows.text_bytes()) <= TEXT_BYTES_MAX
+    }
+}
+
+/// A layer in the making.
+#[derive(Default)]
+pub(super) struct Draft {
+    rows: rows::Draft,
+    pictures: Vec<Hash>,
+    frames: Vec<Hash>,
+    md5: Vec<([u8; 16], u32)>,
+    sha1: Vec<([u8; 20], u32)>,
+    sha256: Vec<([u8; 32], u32)>,
+    opaque: Vec<(Signal, u32)>,
+}
+
+/// How many signals of each type an entry has.
+fn shape_of(entry: &Entry) -> Shape {
+    let mut shape = BTreeMap::new();
+    for banked in &entry.signals {
+        *shape.entry(banked.signal.kind()).or_default() += 1;
+    }
+    shape.into_iter().collect()
+}
+
+impl Draft {
+    /// Adds an entry of a bank.
+    pub(super) fn push(&mut self, bank: u32, effect: Effect, entry: &Entry) {
+        let mut origin = entry.provenance.clone();
+        let record = std::mem::take(&mut origin.source_record);
+        let number = self.rows.push(&Seen {
+            bank,
+            effect,
+            name: entry.id.as_str(),
+            record: &record,
+            origin: &Arc::new(origin),
+            shape: &Arc::new(shape_of(entry)),
+        });
+        for banked in &entry.signals {
+            let quality = banked.quality.map(|quality| quality.min(100) as u8);
+            match &banked.signal {
+                Signal::Pdq(bits) => {
+                    self.pictures.push(Hash { bits: *bits, entry: number, quality });
+                }
+                Signal::VpdqFrame(bits) => {
+                    self.frames.push(Hash { bits: *bits, entry: number, quality });
+                }
+                Signal::Md5(value) => self.md5.push((*value, number)),
+                Signal::Sha1(value) => self.sha1.push((*value, number)),
+                Signal::Sha256(value) => self.sha256.push((*value, number)),
+                other @ (Signal::PhotoDna(_) | Signal::Custom(..)) => {
+                    self.opaque.push((other.clone(), number));
+                }
+            }
+        }
+    }
+
+    /// Adds the entries of a layer that have not ended.
+    pub(super) fn absorb(&mut self, layer: &Layer) {
+        const GONE: u32 = u32::MAX;
+        let mut numbers = vec![GONE; layer.len()];
+        for entry in layer.alive() {
+            numbers[entry as usize] = self.rows.push(&layer.rows.get(entry));
+        }
+        let renumbered = |entry: u32| Some(numbers[entry as usize]).filter(|n| *n != GONE);
+        let hashes = |from: &Perceptual, into: &mut Vec<Hash>| {
+            into.extend(
+                from.iter()
+                    .filter_map(|hash| renumbered(hash.entry).map(|entry| Hash { entry, ..hash })),
+            );
+        };
+        hashes(&layer.pictures, &mut self.pictures);
+        hashes(&layer.frames, &mut self.frames);
+        fn values<K: Ord + super::sorted::Lead + Clone>(
+            from: &Sorted<K>,
+            into: &mut Vec<(K, u32)>,
+            renumbered: impl Fn(u32) -> Option<u32>,
+        ) {
+            into.extend(from.iter().filter_map(|(value, entry)| {
+                renumbered(entry).map(|entry| (value.clone(), entry))
+            }));
+        }
+        values(&layer.md5, &mut self.md5, renumbered);
+        values(&layer.sha1, &mut self.sha1, renumbered);
+        values(&layer.sha256, &mut self.sha256, renumbered);
+        values(&layer.opaque, &mut self.opaque, renumbered);
+    }
+
+    /// The layer, which comes about with change `sequence`.
+    pub(super) fn finish(self, sequence: u64) -> Layer {
+        let rows = self.rows.finish();
+        let ends = std::iter::repeat_with(|| AtomicU32::new(0)).take(rows.len()).collect();
+        Layer {
+            rows,
+            pictures: Perceptual::over(self.pictures),
+            frames: Perceptual::over(self.frames),
+            md5: Sorted::over(self.md5),
+            sha1: Sorted::over(self.sha1),
+            sha256: Sorted::over(self.sha256),
+            opaque: Sorted::over(self.opaque),
+            base: sequence,
+            ends,
+            ended: AtomicU32::new(0),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Matching: which entries of which banks a signal is equal or near to.
+//!
+//! The memory follows the banks entry by entry: what [`Matcher::put_entries`] was given is found, and what
+//! it withdrew is not, by the next [`Matcher::search`]. Results come in a defined order.
+//!
+//! Entries lie in layers that do not change. New entries make a new, small layer; from time to time small layers are
+//! merged into larger ones. A clone is a picture of the moment: it costs little, whatever is changed afterwards is not
+//! seen in it, and nobody who searches one waits for anybody.
+
+mod sorted;
+mod rows;
+mod perceptual;
+mod layer;
+mod merge;
+#[cfg(test)]
+mod tests;
+
+use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry, EntryState, SignalRule};
+use crate::core::hamming::Scratch;
+use crate::core::id::{BankId, EntryId};
+use crate::core::signal::{Signal, SignalType};
+use crate::core::time::Time;
+use crate::core::verdict::{Disposition, Provenance};
+use imbl::{HashSet, OrdMap, Vector};
+use layer::{Draft, Layer};
+use merge::Size;
+pub use merge::{Merge, Merged};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Entries of a layer up to which it is merged in the time that a change takes.
+const SMALL: usize = 1_024;
+
+/// A bank as the matcher holds it.
+#[derive(Debug, Clone)]
+struct Shelf {
+    bank: Bank,
+    number: u64,
+    entries: usize,
+    /// Entries that are there and match nothing, such as proposed ones: for counting.
+    silent: HashSet<EntryId>,
+    counts: BTreeMap<SignalType, u64>,
+    /// Those of `counts` whose matches count.
+    counting: BTreeMap<SignalType, u64>,
+}
+
+/// Whether matches of an entry decide anything.
+const fn counts(effect: Effect) -> bool {
+    matches!(effect, Effect::HoldAtMost | Effect::Full)
+}
+
+/// What is known of a bank at the moment.
+#[derive(Debug, Clone, Copy)]
+pub struct BankStatus<'a> {
+    /// Its settings.
+    pub bank: &'a Bank,
+    /// Journal number of its last change.
+    pub number: u64,
+    /// Matchable signals of each type.
+    pub signals: &'a BTreeMap<SignalType, u64>,
+    /// Entries that hold at least one matchable signal.
+    pub entries: usize,
+    /// Entries that are not removed.
+    pub entry_count: u64,
+}
+
+/// A signal to look for.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Type and value.
+    pub signal: &'a Signal,
+    /// Quality of a perceptual hash, 0 to 100, where known.
+    pub quality: Option<u32>,
+}
+
+/// An entry that a query is equal or near to, by the rule of the entry's bank.
+#[derive(Debug, Clone)]
+pub struct Hit<'a> {
+    /// The entry's bank.
+    pub bank: &'a Bank,
+    /// The entry.
+    pub entry: EntryId,
+    /// Bits that differ; 0 for exact types.
+    pub distance: u32,
+    /// Greatest distance at which the bank matches this type.
+    pub distance_max: u32,
+    /// What the bank's band asks for.
+    pub disposition: Disposition,
+    /// How far the entry counts.
+    pub effect: Effect,
+    /// Where the entry comes from.
+    pub provenance: Provenance,
+}
+
+/// All banks of one scope, ready to be matched against.
+#[derive(Clone)]
+pub struct Matcher {
+    /// Numbers of the banks.
+    numbers: OrdMap<BankId, u32>,
+    /// Banks by number. A number is given once: entries of a deleted bank belong to none.
+    shelves: Vector<Option<Arc<Shelf>>>,
+    /// The largest first.
+    layers: Vec<Arc<Layer>>,
+    /// Counts the changes.
+    sequence: u64,
+    /// Entries of a layer up to which it is merged at once.
+    small: usize,
+}
+
+impl Default for Matcher {
+    fn default() -> Self {
+        Self::merging_at_once(SMALL)
+    }
+}
+
+impl std::fmt::Debug for Matcher {
+    /// Prints sizes only: values must not reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sizes: Vec<_> = self.layers.iter().map(|layer| layer.len()).collect();
+        write!(f, "Matcher({} banks, layers of {sizes:?} entries)", self.numbers.len())
+    }
+}
+
+impl Matcher {
+    fn merging_at_once(small: usize) -> Self {
+        Self {
+            numbers: OrdMap::new(),
+            shelves: Vector::new(),
+            layers: Vec::new(),
+            sequence: 0,
+            small,
+        }
+    }
+
+    /// Takes a bank's settings; its entries stay.
+    pub fn put_bank(&mut self, number: u64, bank: &Bank) {
+        self.sequence += 1;
+        match self.numbers.get(&bank.id) {
+            Some(at) => {
+                if let Some(shelf) = self.shelves.get_mut(*at as usize).and_then(Option::as_mut) {
+                    let shelf = Arc::make_mut(shelf);
+                    shelf.bank = bank.clone();
+                    shelf.number = number;
+                }
+            }
+            None => {
+                let shelf = Shelf {
+                    bank: bank.clone(),
+                    number,
+                    entries: 0,
+                    silent: HashSet::new(),
+                    counts: BTreeMap::new(),
+                    counting: BTreeMap::new(),
+                };
+                self.numbers.insert(bank.id.clone(), self.shelves.len() as u32);
+                self.shelves.push_back(Some(Arc::new(shelf)));
+            }
+        }
+    }
+
+    /// Forgets a bank with all its entries.
+    pub fn delete_bank(&mut self, bank: &BankId) {
+        let Some(number) = self.numbers.remove(bank) else { return };
+        self.sequence += 1;
+        self.shelves.set(number as usize, None);
+        for layer in &self.layers {
+            for entry in layer.alive().filter(|entry| layer.rows.bank_of(*entry) == number) {
+                layer.end(entry, self.sequence);
+            }
+        }
+        self.tidy();
+    }
+
+    /// Takes entries as they stand now; those it had under the same names are replaced.
+    /// Entries of a bank it does not have are ignored: the bank went before them.
+    pub fn put_entries(&mut self, number: u64, at: Time, bank: &BankId, entries: &[Entry]) {
+        let Some(key) = self.numbers.get(bank).copied() else { return };
+        let Some(Some(shelf)) = self.shelves.get(key as usize) else { return };
+        self.sequence += 1;
+        let mut shelf = Shelf::clone(shelf);
+        let mut draft = Draft::default();
+        let mut is_empty = true;
+        // Of several states of one entry the last one stands.
+        let mut names = std::collections::HashSet::with_capacity(entries.len());
+        let lasting = entries.iter().rev().filter(|entry| names.insert(&entry.id));
+        for entry in lasting.collect::<Vec<_>>().into_iter().rev() {
+            self.take_entry(&mut shelf, key, &entry.id);
+            let effect = entry.state.effect();
+            if effect == Effect::Absent || entry.signals.is_empty() {
+                if entry.state != EntryState::Removed {
+                    shelf.silent.insert(entry.id.clone());
+                }
+                continue;
+            }
+            draft.push(key, effect, entry);
+            is_empty = false;
+            shelf.entries += 1;
+            for banked in &entry.signals {
+                *shelf.counts.entry(banked.signal.kind()).or_default() += 1;
+                if counts(effect) {
+                    *shelf.counting.entry(banked.signal.kind()).or_default() += 1;
+                }
+            }
+        }
+        shelf.number = number;
+        shelf.bank.changed = at;
+        shelf.bank.learned = at;
+        self.shelves.set(key as usize, Some(Arc::new(shelf)));
+        if !is_empty {
+            self.layers.push(Arc::new(draft.finish(self.sequence)));
+        }
+        self.tidy();
+    }
+
+    fn take_entry(&self, shelf: &mut Shelf, key: u32, name: &EntryId) {
+        if shelf.silent.remove(name).is_some() {
+            return;
+        }
+        // The newest layers are the smallest, and what changes was often changed before.
+        for layer in self.layers.iter().rev() {
+            let Some(entry) = layer.find(key, name.as_str()) else { continue };
+            layer.end(entry, self.sequence);
+            let seen = layer.rows.get(entry);
+            shelf.entries -= 1;
+            for (kind, count) in seen.shape.iter() {
+                less(&mut shelf.counts, kind, *count);
+                if counts(seen.effect) {
+                    less(&mut shelf.counting, kind, *count);
+                }
+            }
+            return;
+        }
+    }
+
+    /// Drops layers in which nothing is left, and merges small ones.
+    fn tidy(&mut self) {
+        self.layers.retain(|layer| layer.ended() < layer.len());
+        self.layers.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
+        while let Some(merge) = Merge::due(&self.layers, self.sequence, Size::Small(self.small)) {
+            self.adopt(merge.run());
+        }
+    }
+
+    /// What should be merged and takes longer than a change may. Whoever runs it has it adopted, and asks again.
+    #[must_use]
+    pub fn merge_due(&self) -> Option<Merge> {
+        Merge::due(&self.layers, self.sequence, Size::Large(self.small))
+    }
+
+    /// Puts one layer in the place of those that it was merged from.
+    pub fn adopt(&mut self, merged: Merged) {
+        let is_input =
+            |layer: &Arc<Layer>| merged.inputs.iter().any(|input| Arc::ptr_eq(input, layer));
+        merged.catch_up(self.sequence);
+        self.layers.retain(|layer| !is_input(layer));
+        if merged.output.ended() < merged.output.len() {
+            self.layers.push(Arc::new(merged.output));
+        }
+        self.layers.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
+    }
+
+    /// Merges all that should be merged, here and now.
+    pub fn settle(&mut self) {
+        while let Some(merge) = self.merge_due() {
+            self.adopt(merge.run());
+        }
+    }
+
+    fn enabled(&self) -> impl Iterator<Item = &Shelf> {
+        self.all().filter(|shelf| shelf.bank.enabled)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Shelf> {
+        let shelf = |number: &u32| self.shelves.get(*number as usize)?.as_deref();
+        self.numbers.values().filter_map(shelf)
+    }
+
+    /// Every entry that the query is equal or near to, in each enabled bank by the bank's own rule;
+    /// nearest first, then by bank and entry. A query or an entry below a bank's quality is not matched there.
+    #[must_use]
+    pub fn search(&self, query: Query<'_>, scratch: &mut Scratch) -> Vec<Hit<'_>> {
+        let kind = query.signal.kind();
+        let rules = self.enabled().filter_map(|shelf| shelf.bank.rule(&kind));
+        let Some(radius) = rules.map(SignalRule::distance_max).max() else { return Vec::new() };
+        let mut hits = Vec::new();
+        for layer in &self.layers {
+            let mut found = |distance, entry, quality: Option<u8>| {
+                let qualities = [query.quality, quality.map(u32::from)];
+                hits.extend(self.hit(layer, qualities, &kind, distance, entry));
+            };
+            match query.signal {
+                Signal::Pdq(bits) => {
+                    layer.pictures.search(bits, radius, scratch, |distance, hash| {
+                        found(distance, hash.entry, hash.quality);
+                    })
+                }
+                Signal::VpdqFrame(bits) => {
+                    layer.frames.search(bits, radius, scratch, |distance, hash| {
+                        found(distance, hash.entry, hash.quality);
+                    });
+                }
+                Signal::Md5(value) => {
+                    layer.md5.numbers_of(value).for_each(|entry| found(0, entry, None));
+                }
+                Signal::Sha1(value) => {
+                    layer.sha1.numbers_of(value).for_each(|entry| found(0, entry, None));
+                }
+                Signal::Sha256(value) => {
+                    layer.sha256.numbers_of(value).for_each(|entry| found(0, entry, None));
+                }
+                other @ (Signal::PhotoDna(_) | Signal::Custom(..)) => {
+                    layer.opaque.numbers_of(other).for_each(|entry| found(0, entry, None));
+                }
+            }
+        }
+        hits.sort_by(|a, b| {
+            (a.distance, &a.bank.id, &a.entry).cmp(&(b.distance, &b.bank.id, &b.entry))
+        });
+        hits
+    }
+
+    fn hit(
+        &self,
+        layer: &Layer,
+        qualities: [Option<u32>; 2],
+        kind: &SignalType,
+        distance: u32,
+        entry: u32,
+    ) -> Option<Hit<'_>> {
+        if !layer.is_alive(entry, self.sequence) {
+            return None;
+        }
+        let seen = layer.rows.get(entry);
+        let bank = &self.shelves.get(seen.bank as usize)?.as_deref()?.bank;
+        let rule = bank.rule(kind).filter(|_| bank.enabled)?;
+        if qualities.iter().flatten().any(|quality| *quality < rule.quality_min) {
+            return None;
+        }
+        Some(Hit {
+            bank,
+            entry: seen.id()?,
+            distance,
+            distance_max: rule.distance_max(),
+            disposition: rule.disposition_at(distance)?,
+            effect: seen.effect,
+            provenance: seen.provenance(),
+        })
+    }
+
+    /// Every bank, by name.
+    pub fn banks(&self) -> impl Iterator<Item = BankStatus<'_>> {
+        self.all().map(Shelf::status)
+    }
+
+    /// One bank.
+    #[must_use]
+    pub fn bank(&self, id: &BankId) -> Option<BankStatus<'_>> {
+        let number = self.numbers.get(id)?;
+        Some(self.shelves.get(*number as usize)?.as_deref()?.status())
+    }
+
+    /// The banks whose findings make comparing a signal of this type count as carried out: positive, enabled, enforced
+    /// for at least some items, with a rule for the type and signals of it that count.
+    pub fn sources<'a>(&'a self, kind: &'a SignalType) -> impl Iterator<Item = &'a Bank> {
+        self.enabled().filter_map(move |shelf| {
+            let bank = &shelf.bank;
+            (bank.role == BankRole::Positive
+                && bank.mode == BankMode::Enforce
+                && bank.ratio_millionths > 0
+                && bank.rule(kind).is_some()
+                && shelf.counting.get(kind).is_some_and(|count| *count > 0))
+            .then_some(bank)
+        })
+    }
+}
+
+fn less(counts: &mut BTreeMap<SignalType, u64>, kind: &SignalType, by: u64) {
+    if let Some(count) = counts.get_mut(kind) {
+        *count -= by;
+        if *count == 0 {
+            counts.remove(kind);
+        }
+    }
+}
+
+impl Shelf {
+    fn status(&self) -> BankStatus<'_> {
+        BankStatus {
+            bank: &self.bank,
+            number: self.number,
+            signals: &self.counts,
+            entries: self.entries,
+            entry_count: (self.entries + self.silent.len()) as u64,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The perceptual hashes of a layer: distinct values to search, and which entries each belongs to.
+
+use crate::core::hamming::{Scratch, Table};
+use crate::core::signal::Bits256;
+
+/// Stands for a quality that is not known.
+const UNKNOWN: u8 = u8::MAX;
+
+/// A hash of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hash {
+    /// The value.
+    pub(super) bits: Bits256,
+    /// Number of the entry.
+    pub(super) entry: u32,
+    /// Quality, 0 to 100, where known.
+    pub(super) quality: Option<u8>,
+}
+
+/// Hashes of one type.
+pub(super) struct Perceptual {
+    table: Table,
+    /// For each place of the table, where its entries begin, and one more at the end; left out where each value belongs
+    /// to one entry.
+    starts: Option<Box<[u32]>>,
+    entries: Box<[u32]>,
+    qualities: Box<[u8]>,
+}
+
+impl Perceptual {
+    /// Puts hashes in order.
+    pub(super) fn over(mut list: Vec<Hash>) -> Self {
+        list.sort_unstable();
+        let mut values = Vec::with_capacity(list.len());
+        let mut starts = Vec::new();
+        for (at, hash) in (0_u32..).zip(&list) {
+            if values.last() != Some(&hash.bits) {
+                values.push(hash.bits);
+                starts.push(at);
+            }
+        }
+        starts.push(list.len() as u32);
+        let each_has_one = values.len() == list.len();
+        Self {
+            table: Table::over(&values),
+            starts: (!each_has_one).then(|| starts.into()),
+            entries: list.iter().map(|hash| hash.entry).collect(),
+            qualities: list.iter().map(|hash| hash.quality.unwrap_or(UNKNOWN)).collect(),
+        }
+    }
+
+    fn hashes_at(&self, place: u32) -> impl Iterator<Item = Hash> {
+        let at = place as usize;
+        let range = match &self.starts {
+            None => at..at + 1,
+            Some(starts) => starts[at] as usize..starts[at + 1] as usize,
+        };
+        let bits = self.table.values()[at];
+        range.map(move |at| {
+            let quality = Some(self.qualities[at]).filter(|quality| *quality != UNKNOWN);
+            Hash { bits, entry: self.entries[at], quality }
+        })
+    }
+
+    /// Calls `found` with the distance of every hash within a radius, and with the hash.
+    pub(super) fn search(
+        &self,
+        bits: &Bits256,
+        radius: u32,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(u32, Hash),
+    ) {
+        self.table.query(bits, radius, scratch, |place, distance| {
+            self.hashes_at(place).for_each(|hash| found(distance, hash));
+        });
+    }
+
+    /// All hashes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Hash> {
+        (0..self.table.len() as u32).flat_map(|place| self.hashes_at(place))
+    }
+
+    /// Number of hashes.
+    pub(super) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

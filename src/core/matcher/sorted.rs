@@ -1,0 +1,121 @@
+//! Values under numbers in the order of the values: compact, and searched from a guess.
+
+/// What can be guessed of a value's place among others.
+pub(super) trait Lead {
+    /// The beginning of the value, in the same order. Evenly spread values have evenly spread beginnings.
+    fn lead(&self) -> u64;
+}
+
+impl<const N: usize> Lead for [u8; N] {
+    fn lead(&self) -> u64 {
+        let mut eight = [0; 8];
+        let len = N.min(8);
+        eight[..len].copy_from_slice(&self[..len]);
+        u64::from_be_bytes(eight)
+    }
+}
+
+impl Lead for u32 {
+    fn lead(&self) -> u64 {
+        u64::from(*self) << 32
+    }
+}
+
+impl Lead for crate::core::signal::Signal {
+    /// Values of a source's own may have any form: nothing is guessed.
+    fn lead(&self) -> u64 {
+        0
+    }
+}
+
+/// Values and the number of each. One value may stand under many numbers.
+pub(super) struct Sorted<K> {
+    keys: Box<[K]>,
+    numbers: Box<[u32]>,
+}
+
+impl<K: Ord + Lead> Sorted<K> {
+    /// Puts values in order.
+    pub(super) fn over(mut list: Vec<(K, u32)>) -> Self {
+        list.sort_unstable();
+        let (keys, numbers): (Vec<_>, Vec<_>) = list.into_iter().unzip();
+        Self { keys: keys.into(), numbers: numbers.into() }
+    }
+
+    /// The numbers of a value, in order.
+    pub(super) fn numbers_of(&self, key: &K) -> impl Iterator<Item = u32> {
+        let start = self.first_not_below(key);
+        let equal = self.keys[start..].iter().take_while(move |other| *other == key).count();
+        self.numbers[start..start + equal].iter().copied()
+    }
+
+    /// All values with their numbers, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, u32)> {
+        self.keys.iter().zip(self.numbers.iter().copied())
+    }
+
+    /// Place of the first value that is not less than `key`: from where it should stand if all were evenly spread,
+    /// in growing steps to either side, then by halves. However the values lie, it takes a logarithm of steps.
+    fn first_not_below(&self, key: &K) -> usize {
+        let len = self.keys.len();
+        let guess = ((u128::from(key.lead()) * len as u128) >> 64) as usize;
+        let below = |at: usize| self.keys[at] < *key;
+        let mut step = 1;
+        let (low, high) = if guess < len && below(guess) {
+            let mut low = guess + 1;
+            while low + step < len && below(low + step) {
+                low += step + 1;
+                step *= 2;
+            }
+            (low, len.min(low + step))
+        } else {
+            let mut high = guess.min(len);
+            while step <= high && !below(high - step) {
+                high -= step;
+                step *= 2;
+            }
+            (high.saturating_sub(step), high)
+        };
+        low + self.keys[low..high].partition_point(|other| other < key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_value_has_the_numbers_it_was_given_however_values_lie(
+            list in proptest::collection::vec((prop_oneof![0_u32..50, any::<u32>(), Just(u32::MAX)], 0_u32..9), 0..200),
+            others in proptest::collection::vec(any::<u32>(), 0..20),
+        ) {
+            let sorted = Sorted::over(list.clone());
+            for key in list.iter().map(|(key, _)| *key).chain(others) {
+                let mut expected: Vec<_> =
+                    list.iter().filter(|(other, _)| *other == key).map(|(_, number)| *number).collect();
+                expected.sort_unstable();
+                prop_assert_eq!(sorted.numbers_of(&key).collect::<Vec<_>>(), expected);
+            }
+        }
+
+        #[test]
+        fn digests_are_found_by_all_their_bytes(
+            list in proptest::collection::vec((any::<[u8; 2]>(), 0_u32..9), 0..100), tail: u8,
+        ) {
+            // Alike in the first eight bytes: only the rest tells them apart.
+            let key = |end: [u8; 2]| -> [u8; 20] {
+                let mut key = [7; 20];
+                key[18..].copy_from_slice(&end);
+                key
+            };
+            let sorted = Sorted::over(list.iter().map(|(end, number)| (key(*end), *number)).collect());
+            for (end, number) in &list {
+                prop_assert!(sorted.numbers_of(&key(*end)).any(|other| other == *number));
+            }
+            let none = list.iter().all(|(end, _)| *end != [tail, 3]);
+            prop_assert_eq!(sorted.numbers_of(&key([tail, 3])).next().is_none(), none);
+        }
+    }
+}
