@@ -213,6 +213,23 @@ fn tables_of_every_small_size_answer() {
     }
 }
 
+/// Small enough to be run where every access to memory is watched.
+#[test]
+fn tables_that_end_anywhere_in_a_line_touch_only_their_own_memory() {
+    let mut numbers = Numbers(11);
+    let values: Vec<_> = (0..34).map(|_| numbers.value()).collect();
+    for len in [0, 1, 2, 3, 31, 32, 33, 34] {
+        for (name, table) in tables(&values[..len]) {
+            for query in [values[len / 2], numbers.near(values[0], 31)] {
+                let expected = scan(&values[..len], &query, 31);
+                let found = ask_chunks(&table, &query, 31);
+                assert!(found.unwrap_or_else(|| ask(&table, &query, 31)) == expected, "{name}");
+                assert_eq!(table.places_of(&query).count(), scan(&values[..len], &query, 0).len());
+            }
+        }
+    }
+}
+
 #[test]
 fn each_size_has_the_form_that_suits_it() {
     assert_eq!(Shape::of(0), Shape::Scan);
