@@ -50,17 +50,19 @@ impl Memory {
         for (number, event) in events {
             next.apply(*number, event);
         }
-        let is_due = next.merge_due().is_some();
         self.latest.store(Arc::new(next.clone()));
         drop(next);
-        if is_due {
+        let changes_layers = |(_, event): &(u64, Event)| {
+            matches!(event, Event::EntriesPut { .. } | Event::BankDeleted { .. })
+        };
+        if events.iter().any(changes_layers) {
             self.tell();
         }
     }
 
     /// Whether no layers wait to be merged.
     pub fn is_settled(&self) -> bool {
-        self.next.lock().merge_due().is_none()
+        self.read().merge_due().is_none()
     }
 
     fn tell(&self) {
@@ -70,7 +72,7 @@ impl Memory {
 
     /// Merges what should be merged first; says whether there was anything.
     fn merge(&self) -> bool {
-        let due = self.next.lock().merge_due();
+        let due = self.read().merge_due();
         let Some((scope, merge)) = due else { return false };
         let merged = merge.run();
         let mut next = self.next.lock();

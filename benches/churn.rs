@@ -1,0 +1,182 @@
+//! What a search takes while entries come and go, beside what it takes while nothing changes, in the same run.
+//!
+//! `CHURN_ENTRIES=10000000 CHURN_SECONDS=60 cargo bench --bench churn` is the long form; `-- --test` a very short one.
+//! Two threads search; a third adds 1,000 entries a second and removes 100; a fourth merges layers. On two processors
+//! they share what there is, so the time of single searches grows by what the others take: compare medians, too.
+//!
+//! All the while one entry is replaced by another of the same value, both in one change: a searcher who ever finds none
+//! or both has seen half a change, and the run fails.
+
+use bulwark::core::access::{Environment, Scope};
+use bulwark::core::bank::{
+    Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL, SignalRule,
+};
+use bulwark::core::event::Event;
+use bulwark::core::hamming::Scratch;
+use bulwark::core::id::{BankId, EntryId, TenantId};
+use bulwark::core::matcher::Query;
+use bulwark::core::resident::Resident;
+use bulwark::core::signal::{Bits256, Signal, SignalType};
+use bulwark::core::time::Time;
+use bulwark::core::verdict::Provenance;
+use bulwark::io::store::Memory;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn bits(&mut self) -> Bits256 {
+        Bits256(std::array::from_fn(|_| self.next()))
+    }
+}
+
+fn set(name: &str, usual: u64, smoke: u64) -> u64 {
+    let said = std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let is_smoke = std::env::args().any(|argument| argument == "--test");
+    said.unwrap_or(if is_smoke { smoke } else { usual })
+}
+
+fn scope() -> Scope {
+    Scope { tenant: TenantId::parse("operator").expect("a name"), environment: Environment::Test }
+}
+
+fn bank() -> Bank {
+    Bank {
+        id: BankId::parse("known").expect("a name"),
+        display_name: String::new(),
+        role: BankRole::Positive,
+        mode: BankMode::Enforce,
+        enabled: true,
+        ratio_millionths: RATIO_ALL,
+        rules: vec![SignalRule::usual(SignalType::Pdq)],
+        vetted: true,
+        legal_basis: String::new(),
+        freshness_max: None,
+        version: 1,
+        created: Time::default(),
+        changed: Time::default(),
+        learned: Time::default(),
+    }
+}
+
+fn entry(name: &str, bits: Option<Bits256>) -> Entry {
+    let signal = |bits| BankedSignal { signal: Signal::Pdq(bits), quality: None };
+    Entry {
+        id: EntryId::parse(name).expect("a name"),
+        state: if bits.is_some() { EntryState::Active } else { EntryState::Removed },
+        signals: bits.map(signal).into_iter().collect(),
+        provenance: Provenance::default(),
+        note: String::new(),
+        version: 1,
+        created: Time::default(),
+    }
+}
+
+fn put(entries: Vec<Entry>) -> Event {
+    Event::EntriesPut { scope: scope(), bank: bank().id, entries, at: Time::default() }
+}
+
+/// The value that one entry has at every moment.
+const HANDED_ON: Bits256 = Bits256([0x5555_5555_5555_5555; 4]);
+
+/// Searches until it is told to stop, and gives the time of each search in nanoseconds.
+fn search(memory: &Memory, stop: &AtomicBool, mut dice: Dice) -> Vec<u64> {
+    let (mut times, mut scratch) = (Vec::new(), Scratch::default());
+    while !stop.load(Ordering::Relaxed) {
+        let is_watch = times.len() % 64 == 0;
+        let bits = if is_watch { HANDED_ON } else { dice.bits() };
+        let signal = Signal::Pdq(bits);
+        let began = Instant::now();
+        let picture = memory.read();
+        let holding = picture.of(&scope()).expect("filled");
+        let hits =
+            holding.matcher.search(Query { signal: &signal, quality: None }, &mut scratch).len();
+        times.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        assert!(!is_watch || hits == 1, "half of a change was seen: {hits}");
+    }
+    times
+}
+
+fn at(times: &mut [u64], share: f64) -> f64 {
+    times.sort_unstable();
+    times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0
+}
+
+fn searched(memory: &Arc<Memory>, span: Duration, meanwhile: impl FnOnce(Instant)) -> Vec<u64> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = [3, 4]
+        .map(|seed| {
+            let (memory, stop) = (Arc::clone(memory), Arc::clone(&stop));
+            std::thread::spawn(move || search(&memory, &stop, Dice(seed)))
+        })
+        .into();
+    meanwhile(Instant::now() + span);
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().flat_map(|thread| thread.join().expect("no half change")).collect()
+}
+
+fn main() {
+    let entries = set("CHURN_ENTRIES", 1_000_000, 5_000);
+    let span = Duration::from_secs(set("CHURN_SECONDS", 20, 1));
+    let (mut dice, mut resident) = (Dice(1), Resident::default());
+    resident.apply(1, &Event::BankPut { scope: scope(), bank: bank() });
+    resident.apply(2, &put(vec![entry("h0", Some(HANDED_ON))]));
+    let names: Vec<u64> = (0..entries).collect();
+    for some in names.chunks(1000) {
+        let list = some.iter().map(|n| entry(&format!("e{n}"), Some(dice.bits()))).collect();
+        resident.apply(3, &put(list));
+    }
+    resident.settle();
+    let memory = Memory::share(resident).expect("a thread");
+    let mut quiet = searched(&memory, span, |end| {
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+    });
+    let (mut puts, mut removals) = (Vec::new(), Vec::new());
+    let mut churned = searched(&memory, span, |end| {
+        let (mut next, mut tick) = (0_u64, Instant::now());
+        while Instant::now() < end {
+            tick += Duration::from_millis(1);
+            std::thread::sleep(tick.saturating_duration_since(Instant::now()));
+            let one = put(vec![entry(&format!("n{next}"), Some(dice.bits()))]);
+            let began = Instant::now();
+            memory.apply(&[(4, one)]);
+            puts.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            if next % 10 == 0 {
+                let gone = put(vec![entry(&format!("e{}", next / 10 % entries), None)]);
+                let began = Instant::now();
+                memory.apply(&[(4, gone)]);
+                removals.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+                let (old, new) = (format!("h{}", next / 10), format!("h{}", next / 10 + 1));
+                memory.apply(&[(4, put(vec![entry(&old, None), entry(&new, Some(HANDED_ON))]))]);
+            }
+            next += 1;
+        }
+    });
+    println!("churn: {entries} entries, {} s each, two searchers", span.as_secs());
+    for (name, times) in [("quiet", &mut quiet), ("churned", &mut churned)] {
+        let (half, most) = (at(times, 0.5), at(times, 0.99));
+        println!(
+            "churn: {name:8} {:9} searches, median {half:.1} µs, p99 {most:.1} µs",
+            times.len()
+        );
+    }
+    let (calm, busy) = (at(&mut quiet, 0.99), at(&mut churned, 0.99));
+    println!("churn: p99 {:.2} times that of quiet", busy / calm);
+    for (name, times) in [("put", &mut puts), ("remove", &mut removals)] {
+        let (half, most) = (at(times, 0.5), at(times, 0.99));
+        println!(
+            "churn: {name:8} {:9} changes, median {half:.1} µs, p99 {most:.1} µs",
+            times.len()
+        );
+    }
+}
