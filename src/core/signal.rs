@@ -20,6 +20,7 @@ impl fmt::Debug for Bits256 {
 impl Bits256 {
     /// Number of bits in which two values differ, 0 to 256.
     #[must_use]
+    #[inline]
     pub fn distance(&self, other: &Self) -> u32 {
         self.0.iter().zip(&other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
     }

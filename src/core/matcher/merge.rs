@@ -43,12 +43,23 @@ impl Merge {
     /// Which of the layers, the largest first, should become one, among those that have `size`: none where they are in
     /// good shape.
     pub(super) fn due(layers: &[Arc<Layer>], sequence: u64, size: Size) -> Option<Self> {
-        let among = || layers.iter().filter(|layer| size.is_of(layer.len()));
+        let among: Vec<_> = layers.iter().filter(|layer| size.is_of(layer.len())).collect();
+        // From the smallest on; one that is much smaller than the next does not keep that from its like.
+        let runs = (1..=among.len()).rev().map(|end| Self::alike(&among[..end]));
+        let several = runs.into_iter().find(|inputs| inputs.len() >= 2);
+        // A quarter of ended entries is given back.
+        let spent = || among.iter().find(|layer| layer.ended() * 4 > layer.len());
+        let inputs = several.or_else(|| Some(vec![Arc::clone(spent()?)]))?;
+        Some(Self { inputs, sequence })
+    }
+
+    /// The last of the layers, and of those before it as many as are not much larger than all after them together.
+    fn alike(layers: &[&Arc<Layer>]) -> Vec<Arc<Layer>> {
         let mut inputs: Vec<Arc<Layer>> = Vec::new();
         let mut entries = 0;
-        for layer in among().rev() {
+        for layer in layers.iter().rev() {
             let fits = || {
-                let all: Vec<_> = inputs.iter().chain([layer]).map(|layer| &**layer).collect();
+                let all: Vec<_> = inputs.iter().chain([*layer]).map(|layer| &**layer).collect();
                 Layer::fit(&all)
             };
             if !inputs.is_empty() && (layer.len() >= GROWTH * entries || !fits()) {
@@ -57,12 +68,7 @@ impl Merge {
             entries += layer.len() - layer.ended();
             inputs.push(Arc::clone(layer));
         }
-        if inputs.len() < 2 {
-            // A quarter of ended entries is given back.
-            let spent = among().find(|layer| layer.ended() * 4 > layer.len());
-            inputs = spent.map(Arc::clone).into_iter().collect();
-        }
-        (!inputs.is_empty()).then_some(Self { inputs, sequence })
+        inputs
     }
 
     /// Number of entries that it takes in hand.

@@ -278,6 +278,25 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_tiny_layer_does_not_keep_larger_ones_from_being_merged() {
+    let mut matcher = Matcher::merging_at_once(10);
+    matcher.put_bank(0, &bank("b0", true));
+    let puts = |from: u8, to: u8| -> Vec<Entry> {
+        (from..to).map(|n| entry(n, EntryState::Active, &[(0, n, None)])).collect()
+    };
+    matcher.put_entries(1, NOW, &name(0), &puts(0, 1));
+    for n in 0..20 {
+        matcher.put_entries(1, NOW, &name(0), &puts(1 + n * 12, 13 + n * 12));
+    }
+    matcher.settle();
+    let sizes: Vec<_> = matcher.layers.iter().map(|layer| layer.len()).collect();
+    assert_eq!(sizes, [240, 1]);
+    matcher.put_entries(1, NOW, &name(0), &puts(241, 246));
+    matcher.put_entries(1, NOW, &name(0), &puts(246, 251));
+    assert!(matcher.layers.len() <= 3, "{matcher:?}");
+}
+
+#[test]
 fn one_value_of_many_entries_is_searched_once_and_found_under_each() {
     let mut matcher = Matcher::default();
     matcher.put_bank(0, &bank("b0", true));
