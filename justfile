@@ -11,6 +11,14 @@ test:
 bench:
     cargo bench --all-features
 
+# The index beside FAISS, taking turns; 100000000 as an argument needs 20 GiB.
+compare *values:
+    scripts/compare {{values}}
+
+# Searches while entries come and go, the long form.
+churn:
+    CHURN_ENTRIES=10000000 CHURN_SECONDS=60 cargo bench --bench churn
+
 # The main job with drawn pictures.
 demo:
     cargo run --release -- demo
@@ -29,4 +37,4 @@ golden:
 
 # The long sizes: 200 kills, every byte of files, every flip. Takes about half an hour.
 long:
-    BULWARK_LONG=1 cargo test --all-features --lib --test it
+    BULWARK_LONG=1 BULWARK_QUERIES=1000000 cargo test --release --all-features --lib --test it
