@@ -132,7 +132,10 @@ fn main() {
     resident.apply(1, &Event::BankPut { scope: scope(), bank: bank() });
     resident.apply(2, &put(vec![entry("h0", Some(HANDED_ON))]));
     let names: Vec<u64> = (0..entries).collect();
-    for some in names.chunks(1000) {
+    for (at, some) in names.chunks(1000).enumerate() {
+        if at % 64 == 0 {
+            resident.settle();
+        }
         let list = some.iter().map(|n| entry(&format!("e{n}"), Some(dice.bits()))).collect();
         resident.apply(3, &put(list));
     }

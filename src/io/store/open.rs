@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Entries loaded at a time.
 const ENTRIES_AT_ONCE: u64 = 1000;
+/// Pages of entries after which layers are merged while the memory is loaded.
+const PAGES_PER_MERGE: u64 = 64;
 /// How often a lock that another holds is tried.
 const LOCK_TRY_EVERY: Duration = Duration::from_millis(20);
 
@@ -139,6 +141,7 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
         let put = Event::BankPut { scope: scope.clone(), bank };
         resident.apply(number, &put);
         let mut after: Option<String> = None;
+        let mut pages = 0_u64;
         loop {
             let page = rows::entries(
                 conn,
@@ -155,6 +158,11 @@ pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Reside
             let (scope, bank) = (scope.clone(), id.clone());
             // All pages bear the number of the bank's last change, which its row keeps.
             resident.apply(number, &Event::EntriesPut { scope, bank, entries: page, at });
+            // Each entry is looked for in every layer: they are kept few while more come.
+            pages += 1;
+            if pages.is_multiple_of(PAGES_PER_MERGE) {
+                resident.settle();
+            }
         }
         // The pages set the bank's times as if its entries had changed last.
         resident.apply(number, &put);
