@@ -146,18 +146,6 @@ impl<const N: usize> Chunks<N> {
         kernel.filter(&self.sketches, runs, candidates);
     }
 
-    /// Places among which all of exactly this value are: those of the smallest of its buckets whose sketch is its own.
-    pub(super) fn places_of(&self, value: &Bits256) -> impl Iterator<Item = u32> {
-        let buckets = (0..N).map(|i| (i, self.bucket(i, chunk::<N>(value, i))));
-        let smallest = buckets.min_by_key(|(_, (start, end))| end - start);
-        smallest.into_iter().flat_map(move |(i, (start, end))| {
-            let own = sketch::<N>(value, i);
-            (start as usize..end as usize)
-                .filter(move |at| self.sketches[*at / LANES].0[*at % LANES] == own)
-                .map(|at| self.place(at))
-        })
-    }
-
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.starts) + size_of_val(&*self.sketches) + size_of_val(&*self.places)

@@ -156,19 +156,6 @@ impl Table {
             }
         }
     }
-
-    /// Places at which exactly this value stands.
-    pub fn places_of<'t>(&'t self, value: &'t Bits256) -> impl Iterator<Item = u32> + 't {
-        let (scan, narrow, wide) = match &self.form {
-            Form::Scan => (Some(0..self.values.len() as u32), None, None),
-            Form::Narrow(chunks) => (None, Some(chunks.places_of(value)), None),
-            Form::Wide(chunks) => (None, None, Some(chunks.places_of(value))),
-        };
-        let candidates = scan.into_iter().flatten();
-        let candidates = candidates.chain(narrow.into_iter().flatten());
-        let candidates = candidates.chain(wide.into_iter().flatten());
-        candidates.filter(|place| self.values[*place as usize] == *value)
-    }
 }
 
 /// The name of the best set of instructions that the search uses here.

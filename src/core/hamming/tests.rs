@@ -97,10 +97,6 @@ fn agrees(values: &[Bits256], queries: &[Bits256]) {
                     assert!(found == expected, "{name} by its chunks at radius {radius}");
                 }
             }
-            let mut places: Vec<_> = table.places_of(query).collect();
-            places.sort_unstable();
-            let expected: Vec<_> = scan(values, query, 0).into_iter().map(|(at, _)| at).collect();
-            assert_eq!(places, expected, "{name}");
         }
     }
 }
@@ -224,7 +220,6 @@ fn tables_that_end_anywhere_in_a_line_touch_only_their_own_memory() {
                 let expected = scan(&values[..len], &query, 31);
                 let found = ask_chunks(&table, &query, 31);
                 assert!(found.unwrap_or_else(|| ask(&table, &query, 31)) == expected, "{name}");
-                assert_eq!(table.places_of(&query).count(), scan(&values[..len], &query, 0).len());
             }
         }
     }

@@ -71,12 +71,6 @@ impl Merge {
         inputs
     }
 
-    /// Number of entries that it takes in hand.
-    #[must_use]
-    pub fn entries(&self) -> usize {
-        self.inputs.iter().map(|layer| layer.len() - layer.ended()).sum()
-    }
-
     /// Makes the one layer.
     #[must_use]
     pub fn run(self) -> Merged {
