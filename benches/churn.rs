@@ -107,6 +107,48 @@ fn search(memory: &Memory, stop: &AtomicBool, mut dice: Dice) -> Vec<u64> {
     times
 }
 
+/// How long changes took, in nanoseconds.
+#[derive(Default)]
+struct Times {
+    puts: Vec<u64>,
+    removals: Vec<u64>,
+}
+
+/// A thousand additions and a hundred removals a second.
+struct Changes<'m> {
+    memory: &'m Memory,
+    dice: Dice,
+    next: u64,
+    entries: u64,
+}
+
+impl Changes<'_> {
+    fn until(&mut self, end: Instant) -> Times {
+        let (mut times, mut tick) = (Times::default(), Instant::now());
+        while Instant::now() < end {
+            tick += Duration::from_millis(1);
+            std::thread::sleep(tick.saturating_duration_since(Instant::now()));
+            let next = self.next;
+            self.next += 1;
+            let added = put(vec![entry(&format!("n{next}"), Some(self.dice.bits()))]);
+            times.puts.push(self.apply(added));
+            if next.is_multiple_of(10) {
+                let gone = put(vec![entry(&format!("e{}", next / 10 % self.entries), None)]);
+                times.removals.push(self.apply(gone));
+                let (old, new) = (format!("h{}", next / 10), format!("h{}", next / 10 + 1));
+                self.apply(put(vec![entry(&old, None), entry(&new, Some(HANDED_ON))]));
+            }
+        }
+        times
+    }
+
+    fn apply(&self, event: Event) -> u64 {
+        let began = Instant::now();
+        self.memory.apply(&[(4, event)]);
+        u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
 fn at(times: &mut [u64], share: f64) -> f64 {
     times.sort_unstable();
     times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0
@@ -144,27 +186,10 @@ fn main() {
     let mut quiet = searched(&memory, span, |end| {
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
     });
-    let (mut puts, mut removals) = (Vec::new(), Vec::new());
-    let mut churned = searched(&memory, span, |end| {
-        let (mut next, mut tick) = (0_u64, Instant::now());
-        while Instant::now() < end {
-            tick += Duration::from_millis(1);
-            std::thread::sleep(tick.saturating_duration_since(Instant::now()));
-            let one = put(vec![entry(&format!("n{next}"), Some(dice.bits()))]);
-            let began = Instant::now();
-            memory.apply(&[(4, one)]);
-            puts.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
-            if next % 10 == 0 {
-                let gone = put(vec![entry(&format!("e{}", next / 10 % entries), None)]);
-                let began = Instant::now();
-                memory.apply(&[(4, gone)]);
-                removals.push(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
-                let (old, new) = (format!("h{}", next / 10), format!("h{}", next / 10 + 1));
-                memory.apply(&[(4, put(vec![entry(&old, None), entry(&new, Some(HANDED_ON))]))]);
-            }
-            next += 1;
-        }
-    });
+    let mut changes = Changes { memory: &memory, dice, next: 0, entries };
+    let mut alone = changes.until(Instant::now() + span);
+    let mut beside = Times::default();
+    let mut churned = searched(&memory, span, |end| beside = changes.until(end));
     println!("churn: {entries} entries, {} s each, two searchers", span.as_secs());
     for (name, times) in [("quiet", &mut quiet), ("churned", &mut churned)] {
         let (half, most) = (at(times, 0.5), at(times, 0.99));
@@ -175,10 +200,15 @@ fn main() {
     }
     let (calm, busy) = (at(&mut quiet, 0.99), at(&mut churned, 0.99));
     println!("churn: p99 {:.2} times that of quiet", busy / calm);
-    for (name, times) in [("put", &mut puts), ("remove", &mut removals)] {
+    for (name, times) in [
+        ("put alone", &mut alone.puts),
+        ("remove alone", &mut alone.removals),
+        ("put beside", &mut beside.puts),
+        ("remove beside", &mut beside.removals),
+    ] {
         let (half, most) = (at(times, 0.5), at(times, 0.99));
         println!(
-            "churn: {name:8} {:9} changes, median {half:.1} µs, p99 {most:.1} µs",
+            "churn: {name:14} {:9} changes, median {half:.1} µs, p99 {most:.1} µs",
             times.len()
         );
     }

@@ -5,7 +5,7 @@
 use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
-use crate::core::matcher::{Matcher, Merge, Merged};
+use crate::core::matcher::{Matcher, Merge, Merged, Pace, Retired};
 use crate::core::policy::Surface;
 use imbl::{HashMap, OrdMap};
 use std::sync::Arc;
@@ -104,24 +104,26 @@ impl Resident {
         self.holdings.get(scope).map(|holding| &**holding)
     }
 
-    /// The scope whose matcher should merge layers, and what; whoever runs it has it adopted, and asks again.
+    /// Whose banks there are.
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        self.holdings.keys()
+    }
+
+    /// What the matcher of a scope should merge; whoever runs it has it adopted, and asks again.
     #[must_use]
-    pub fn merge_due(&self) -> Option<(Scope, Merge)> {
-        let due = |(scope, holding): (&Scope, &Arc<Holding>)| {
-            Some((scope.clone(), holding.matcher.merge_due()?))
-        };
-        self.holdings.iter().find_map(due)
+    pub fn merge_due(&self, scope: &Scope, pace: Pace) -> Option<Merge> {
+        self.of(scope)?.matcher.merge_due(pace)
     }
 
     /// Takes over what was merged. Nothing that is found changes.
-    pub fn adopt(&mut self, scope: &Scope, merged: Merged) {
-        self.holding(scope).matcher.adopt(merged);
+    pub fn adopt(&mut self, scope: &Scope, merged: Merged) -> Retired {
+        self.holding(scope).matcher.adopt(merged)
     }
 
     /// Merges all that should be merged, here and now.
     pub fn settle(&mut self) {
-        while let Some((scope, merge)) = self.merge_due() {
-            self.adopt(&scope, merge.run());
+        for scope in self.scopes().cloned().collect::<Vec<_>>() {
+            self.holding(&scope).matcher.settle();
         }
     }
 

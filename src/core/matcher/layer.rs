@@ -1,17 +1,16 @@
 //! A layer: entries that do not change any more, with all their signals, ready to be searched.
 //!
-//! The one thing that happens to an entry of a layer is that it ends. Ends are told by the number of the change that
-//! brought them, so that whoever looks at the state before that change sees the entry still.
+//! The one thing that happens to an entry of a layer is that it ends (see [`Ends`]).
 
 use crate::core::bank::{Effect, Entry};
 use crate::core::hamming;
+use crate::core::matcher::ends::Ends;
 use crate::core::matcher::perceptual::{Hash, Perceptual};
-use crate::core::matcher::rows::{self, Rows, Seen, Shape};
+use crate::core::matcher::rows::{self, Name, Rows, Seen, Shape};
 use crate::core::matcher::sorted::Sorted;
 use crate::core::signal::Signal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Most bytes of texts of one layer.
 const TEXT_BYTES_MAX: usize = 3 << 30;
@@ -25,11 +24,7 @@ pub(super) struct Layer {
     pub(super) sha1: Sorted<[u8; 20]>,
     pub(super) sha256: Sorted<[u8; 32]>,
     pub(super) opaque: Sorted<Signal>,
-    /// The change with which the layer came about: ends are counted from it.
-    base: u64,
-    /// For each entry how many changes after `base` it ended; 0 where it did not.
-    ends: Box<[AtomicU32]>,
-    ended: AtomicU32,
+    pub(super) ends: Ends,
 }
 
 impl Layer {
@@ -38,48 +33,46 @@ impl Layer {
         self.rows.len()
     }
 
-    /// Number of entries that have ended.
-    pub(super) fn ended(&self) -> usize {
-        self.ended.load(Ordering::Relaxed) as usize
-    }
-
-    /// Whether an entry is there for whoever looks at the state after change `sequence`.
-    pub(super) fn is_alive(&self, entry: u32, sequence: u64) -> bool {
-        match self.ends[entry as usize].load(Ordering::Relaxed) {
-            0 => true,
-            end => self.base + u64::from(end) > sequence,
-        }
-    }
-
-    /// Ends an entry with change `sequence`; says whether it had not ended before.
-    pub(super) fn end(&self, entry: u32, sequence: u64) -> bool {
-        let end = &self.ends[entry as usize];
-        if end.load(Ordering::Relaxed) != 0 {
-            return false;
-        }
-        // After 2³² changes in one layer the time of an end is no longer exact, and what is older may see it early.
-        let since = u32::try_from(sequence - self.base).unwrap_or(u32::MAX).max(1);
-        end.store(since, Ordering::Relaxed);
-        self.ended.fetch_add(1, Ordering::Relaxed);
-        true
-    }
-
     /// Number of the entry with this name in this bank, where it has not ended.
-    pub(super) fn find(&self, bank: u32, name: &str) -> Option<u32> {
-        self.rows.named(bank, name).find(|entry| self.is_alive(*entry, u64::MAX))
+    pub(super) fn find(&self, name: &Name<'_>) -> Option<u32> {
+        self.rows.named(name).find(|entry| self.ends.is_alive(*entry, u64::MAX))
     }
 
     /// Numbers of all entries that have not ended.
     pub(super) fn alive(&self) -> impl Iterator<Item = u32> {
-        (0..self.len() as u32).filter(|entry| self.is_alive(*entry, u64::MAX))
+        (0..self.len() as u32).filter(|entry| self.ends.is_alive(*entry, u64::MAX))
     }
 
-    /// Whether layers are small enough to become one.
-    pub(super) fn fit(layers: &[&Self]) -> bool {
-        let sum = |of: fn(&Self) -> usize| layers.iter().map(|layer| of(layer)).sum::<usize>();
-        sum(|layer| layer.pictures.len()) <= hamming::VALUES_MAX
-            && sum(|layer| layer.frames.len()) <= hamming::VALUES_MAX
-            && sum(|layer| layer.rows.text_bytes()) <= TEXT_BYTES_MAX
+    /// What of it is limited.
+    pub(super) const fn bulk(&self) -> Bulk {
+        let (pictures, frames) = (self.pictures.len(), self.frames.len());
+        Bulk { pictures, frames, text: self.rows.text_bytes() }
+    }
+}
+
+/// What is limited of a layer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Bulk {
+    pictures: usize,
+    frames: usize,
+    text: usize,
+}
+
+impl Bulk {
+    /// Of two layers together.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self {
+            pictures: self.pictures + other.pictures,
+            frames: self.frames + other.frames,
+            text: self.text + other.text,
+        }
+    }
+
+    /// Whether one layer can be so large.
+    pub(super) const fn fits(self) -> bool {
+        self.pictures <= hamming::VALUES_MAX
+            && self.frames <= hamming::VALUES_MAX
+            && self.text <= TEXT_BYTES_MAX
     }
 }
 
@@ -138,12 +131,8 @@ impl Draft {
 
     /// Adds the entries of a layer that have not ended.
     pub(super) fn absorb(&mut self, layer: &Layer) {
-        const GONE: u32 = u32::MAX;
-        let mut numbers = vec![GONE; layer.len()];
-        for entry in layer.alive() {
-            numbers[entry as usize] = self.rows.push(&layer.rows.get(entry));
-        }
-        let renumbered = |entry: u32| Some(numbers[entry as usize]).filter(|n| *n != GONE);
+        let numbers = self.rows.absorb(&layer.rows, layer.alive());
+        let renumbered = |entry: u32| Some(numbers[entry as usize]).filter(|n| *n != rows::GONE);
         let hashes = |from: &Perceptual, into: &mut Vec<Hash>| {
             into.extend(
                 from.iter()
@@ -170,8 +159,8 @@ impl Draft {
     /// The layer, which comes about with change `sequence`.
     pub(super) fn finish(self, sequence: u64) -> Layer {
         let rows = self.rows.finish();
-        let ends = std::iter::repeat_with(|| AtomicU32::new(0)).take(rows.len()).collect();
         Layer {
+            ends: Ends::none(rows.len(), sequence),
             rows,
             pictures: Perceptual::over(self.pictures),
             frames: Perceptual::over(self.frames),
@@ -179,9 +168,6 @@ impl Draft {
             sha1: Sorted::over(self.sha1),
             sha256: Sorted::over(self.sha256),
             opaque: Sorted::over(self.opaque),
-            base: sequence,
-            ends,
-            ended: AtomicU32::new(0),
         }
     }
 }

@@ -3,102 +3,152 @@
 //! Planning and adopting are quick and belong to whoever changes the matcher; running takes time and can be done
 //! elsewhere, while the matcher goes on changing.
 
-use crate::core::matcher::layer::{Draft, Layer};
+use crate::core::matcher::layer::{Bulk, Draft, Layer};
+use crate::core::matcher::rows::Name;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A layer is merged into one of less than so many times the size of those below it together.
 const GROWTH: usize = 4;
 
-/// Small layers are merged with each change, large ones elsewhere: neither meddles with the other's.
+/// When layers are merged, by their size: none of one pace meddles with those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Size {
-    /// Of at most so many entries: merged at once.
-    Small(usize),
-    /// Of more: merged in time.
-    Large(usize),
+pub enum Pace {
+    /// With the change itself: tiny ones, in the time that a change takes.
+    AtOnce,
+    /// In milliseconds, elsewhere.
+    Soon,
+    /// In seconds, elsewhere.
+    InTime,
 }
 
-impl Size {
-    const fn is_of(self, entries: usize) -> bool {
-        match self {
-            Self::Small(most) => entries <= most,
-            Self::Large(most) => entries > most,
+/// Up to how many entries a layer is merged at which pace.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) at_once: usize,
+    pub(super) soon: usize,
+}
+
+impl Sizes {
+    const fn pace(self, entries: usize) -> Pace {
+        if entries <= self.at_once {
+            Pace::AtOnce
+        } else if entries <= self.soon {
+            Pace::Soon
+        } else {
+            Pace::InTime
         }
     }
 }
 
 /// Layers that should become one.
 pub struct Merge {
-    inputs: Vec<Arc<Layer>>,
+    inputs: Vec<Input>,
     sequence: u64,
+}
+
+/// A layer that is merged.
+pub(super) struct Input {
+    pub(super) layer: Arc<Layer>,
+    /// Ended entries when the merge was planned: they are not taken over.
+    ended: usize,
 }
 
 /// One layer in the place of others.
 pub struct Merged {
-    pub(super) inputs: Vec<Arc<Layer>>,
+    pub(super) inputs: Vec<Input>,
     pub(super) output: Layer,
 }
 
+/// Layers that were merged. Pictures of before may still hold them; whoever drops the last holder of a large layer waits
+/// while its memory is given back.
+pub struct Retired(Vec<Input>);
+
+impl Retired {
+    /// Whether a layer is among them.
+    pub(super) fn holds(&self, layer: &Arc<Layer>) -> bool {
+        self.0.iter().any(|input| Arc::ptr_eq(&input.layer, layer))
+    }
+
+    /// Whether nobody else holds the layers any more.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        // Who has a picture can copy it, but nobody finds a layer that only this holds.
+        self.0.iter().all(|input| Arc::strong_count(&input.layer) == 1)
+    }
+}
+
+impl Input {
+    fn of(layer: Arc<Layer>) -> Self {
+        Self { ended: layer.ends.ended(), layer }
+    }
+}
+
 impl Merge {
-    /// Which of the layers, the largest first, should become one, among those that have `size`: none where they are in
-    /// good shape.
-    pub(super) fn due(layers: &[Arc<Layer>], sequence: u64, size: Size) -> Option<Self> {
-        let among: Vec<_> = layers.iter().filter(|layer| size.is_of(layer.len())).collect();
+    /// Which of the layers, the largest first, should become one, among those of a pace: none where they are in good
+    /// shape.
+    pub(super) fn due(
+        layers: &[Arc<Layer>],
+        sequence: u64,
+        sizes: Sizes,
+        pace: Pace,
+    ) -> Option<Self> {
+        let is_of = |layer: &&Arc<Layer>| sizes.pace(layer.len()) == pace;
+        let among: Vec<_> = layers.iter().filter(is_of).collect();
         // From the smallest on; one that is much smaller than the next does not keep that from its like.
-        let runs = (1..=among.len()).rev().map(|end| Self::alike(&among[..end]));
-        let several = runs.into_iter().find(|inputs| inputs.len() >= 2);
+        let several = || {
+            let runs = (2..=among.len()).rev().map(|end| Self::alike(&among[..end]));
+            runs.into_iter().find(|run| run.len() >= 2)
+        };
         // A quarter of ended entries is given back.
-        let spent = || among.iter().find(|layer| layer.ended() * 4 > layer.len());
-        let inputs = several.or_else(|| Some(vec![Arc::clone(spent()?)]))?;
+        let spent = || among.iter().position(|layer| layer.ends.ended() * 4 > layer.len());
+        let run = several().or_else(|| spent().map(|at| at..at + 1))?;
+        let inputs = among[run].iter().rev().map(|layer| Input::of(Arc::clone(layer))).collect();
         Some(Self { inputs, sequence })
     }
 
-    /// The last of the layers, and of those before it as many as are not much larger than all after them together.
-    fn alike(layers: &[&Arc<Layer>]) -> Vec<Arc<Layer>> {
-        let mut inputs: Vec<Arc<Layer>> = Vec::new();
-        let mut entries = 0;
-        for layer in layers.iter().rev() {
-            let fits = || {
-                let all: Vec<_> = inputs.iter().chain([*layer]).map(|layer| &**layer).collect();
-                Layer::fit(&all)
-            };
-            if !inputs.is_empty() && (layer.len() >= GROWTH * entries || !fits()) {
+    /// Where the run begins that ends with the last of the layers: of those before it as many belong to it as are not
+    /// much larger than all after them together.
+    fn alike(layers: &[&Arc<Layer>]) -> Range<usize> {
+        let (mut entries, mut size) = (0, Bulk::default());
+        let mut start = layers.len();
+        for (at, layer) in layers.iter().enumerate().rev() {
+            size = size.and(layer.bulk());
+            if start < layers.len() && (layer.len() >= GROWTH * entries || !size.fits()) {
                 break;
             }
-            entries += layer.len() - layer.ended();
-            inputs.push(Arc::clone(layer));
+            entries += layer.len() - layer.ends.ended();
+            start = at;
         }
-        inputs
+        start..layers.len()
     }
 
     /// Makes the one layer.
     #[must_use]
     pub fn run(self) -> Merged {
         let mut draft = Draft::default();
-        for layer in &self.inputs {
-            draft.absorb(layer);
+        for input in &self.inputs {
+            draft.absorb(&input.layer);
         }
         Merged { output: draft.finish(self.sequence), inputs: self.inputs }
     }
 }
 
 impl Merged {
-    /// Ends in the one layer what ended in the others meanwhile.
+    /// The layers that it was merged from, and the one.
+    pub(super) fn into_parts(self) -> (Retired, Layer) {
+        (Retired(self.inputs), self.output)
+    }
+
+    /// Ends in the one layer what ended in the others since the merge was planned.
     pub(super) fn catch_up(&self, sequence: u64) {
-        let alive: usize = self.inputs.iter().map(|layer| layer.len() - layer.ended()).sum();
-        if alive == self.output.len() {
-            return;
-        }
-        for layer in &self.inputs {
-            let ended = (0..layer.len() as u32).filter(|entry| !layer.is_alive(*entry, u64::MAX));
-            for entry in ended {
+        for Input { layer, ended } in &self.inputs {
+            for entry in layer.ends.since(*ended) {
                 let seen = layer.rows.get(entry);
-                // What ended before the merging began is not there; or stands for a later entry of the same name,
-                // which is alive in one of the others.
-                if let Some(copy) = self.output.find(seen.bank, seen.name)
-                    && self.inputs.iter().all(|other| other.find(seen.bank, seen.name).is_none())
-                {
-                    self.output.end(copy, sequence);
+                // Of one name one entry at most was alive when the merge was planned. It was taken over, unless it
+                // ended before its layer was read.
+                if let Some(copy) = self.output.find(&Name::of(seen.bank, seen.name)) {
+                    self.output.ends.end(copy, sequence);
                 }
             }
         }

@@ -9,6 +9,8 @@
 
 mod sorted;
 mod rows;
+mod sync;
+mod ends;
 mod perceptual;
 mod layer;
 mod merge;
@@ -23,13 +25,14 @@ use crate::core::time::Time;
 use crate::core::verdict::{Disposition, Provenance};
 use imbl::{HashSet, OrdMap, Vector};
 use layer::{Draft, Layer};
-use merge::Size;
-pub use merge::{Merge, Merged};
+use merge::Sizes;
+pub use merge::{Merge, Merged, Pace, Retired};
+use rows::Name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Entries of a layer up to which it is merged in the time that a change takes.
-const SMALL: usize = 1_024;
+/// Up to sixteen entries are merged in some microseconds, up to 2^16 in some milliseconds.
+const SIZES: Sizes = Sizes { at_once: 16, soon: 1 << 16 };
 
 /// A bank as the matcher holds it.
 #[derive(Debug, Clone)]
@@ -103,13 +106,12 @@ pub struct Matcher {
     layers: Vec<Arc<Layer>>,
     /// Counts the changes.
     sequence: u64,
-    /// Entries of a layer up to which it is merged at once.
-    small: usize,
+    sizes: Sizes,
 }
 
 impl Default for Matcher {
     fn default() -> Self {
-        Self::merging_at_once(SMALL)
+        Self::merging(SIZES)
     }
 }
 
@@ -122,13 +124,13 @@ impl std::fmt::Debug for Matcher {
 }
 
 impl Matcher {
-    fn merging_at_once(small: usize) -> Self {
+    fn merging(sizes: Sizes) -> Self {
         Self {
             numbers: OrdMap::new(),
             shelves: Vector::new(),
             layers: Vec::new(),
             sequence: 0,
-            small,
+            sizes,
         }
     }
 
@@ -165,7 +167,7 @@ impl Matcher {
         self.shelves.set(number as usize, None);
         for layer in &self.layers {
             for entry in layer.alive().filter(|entry| layer.rows.bank_of(*entry) == number) {
-                layer.end(entry, self.sequence);
+                layer.ends.end(entry, self.sequence);
             }
         }
         self.tidy();
@@ -217,9 +219,10 @@ impl Matcher {
             return;
         }
         // The newest layers are the smallest, and what changes was often changed before.
+        let name = Name::of(key, name.as_str());
         for layer in self.layers.iter().rev() {
-            let Some(entry) = layer.find(key, name.as_str()) else { continue };
-            layer.end(entry, self.sequence);
+            let Some(entry) = layer.find(&name) else { continue };
+            layer.ends.end(entry, self.sequence);
             let seen = layer.rows.get(entry);
             shelf.entries -= 1;
             for (kind, count) in seen.shape.iter() {
@@ -234,34 +237,35 @@ impl Matcher {
 
     /// Drops layers in which nothing is left, and merges small ones.
     fn tidy(&mut self) {
-        self.layers.retain(|layer| layer.ended() < layer.len());
+        self.layers.retain(|layer| layer.ends.ended() < layer.len());
         self.layers.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
-        while let Some(merge) = Merge::due(&self.layers, self.sequence, Size::Small(self.small)) {
+        while let Some(merge) = self.merge_due(Pace::AtOnce) {
             self.adopt(merge.run());
         }
     }
 
-    /// What should be merged and takes longer than a change may. Whoever runs it has it adopted, and asks again.
+    /// What should be merged at this pace. Whoever runs it has it adopted, and asks again; for one pace nobody else does
+    /// so meanwhile.
     #[must_use]
-    pub fn merge_due(&self) -> Option<Merge> {
-        Merge::due(&self.layers, self.sequence, Size::Large(self.small))
+    pub fn merge_due(&self, pace: Pace) -> Option<Merge> {
+        Merge::due(&self.layers, self.sequence, self.sizes, pace)
     }
 
-    /// Puts one layer in the place of those that it was merged from.
-    pub fn adopt(&mut self, merged: Merged) {
-        let is_input =
-            |layer: &Arc<Layer>| merged.inputs.iter().any(|input| Arc::ptr_eq(input, layer));
+    /// Puts one layer in the place of those that it was merged from, and gives those back.
+    pub fn adopt(&mut self, merged: Merged) -> Retired {
         merged.catch_up(self.sequence);
-        self.layers.retain(|layer| !is_input(layer));
-        if merged.output.ended() < merged.output.len() {
-            self.layers.push(Arc::new(merged.output));
+        let (retired, output) = merged.into_parts();
+        self.layers.retain(|layer| !retired.holds(layer));
+        if output.ends.ended() < output.len() {
+            self.layers.push(Arc::new(output));
         }
         self.layers.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
+        retired
     }
 
     /// Merges all that should be merged, here and now.
     pub fn settle(&mut self) {
-        while let Some(merge) = self.merge_due() {
+        while let Some(merge) = [Pace::Soon, Pace::InTime].iter().find_map(|p| self.merge_due(*p)) {
             self.adopt(merge.run());
         }
     }
@@ -327,7 +331,7 @@ impl Matcher {
         distance: u32,
         entry: u32,
     ) -> Option<Hit<'_>> {
-        if !layer.is_alive(entry, self.sequence) {
+        if !layer.ends.is_alive(entry, self.sequence) {
             return None;
         }
         let seen = layer.rows.get(entry);

@@ -64,11 +64,21 @@ impl Seen<'_> {
     }
 }
 
-/// Thirty-two bits of bank and name.
-fn hash(bank: u32, name: &str) -> u32 {
-    let mut hasher = DefaultHasher::new();
-    (bank, name).hash(&mut hasher);
-    (hasher.finish() >> 32) as u32
+/// What an entry is looked for by.
+pub(super) struct Name<'n> {
+    bank: u32,
+    name: &'n str,
+    /// Thirty-two bits of both.
+    hash: u32,
+}
+
+impl<'n> Name<'n> {
+    /// A name in the bank of this number.
+    pub(super) fn of(bank: u32, name: &'n str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (bank, name).hash(&mut hasher);
+        Self { bank, name, hash: (hasher.finish() >> 32) as u32 }
+    }
 }
 
 impl Rows {
@@ -96,12 +106,11 @@ impl Rows {
         }
     }
 
-    /// Numbers of the entries with this name in this bank, of which one at most is alive.
-    pub(super) fn named<'r>(&'r self, bank: u32, name: &'r str) -> impl Iterator<Item = u32> + 'r {
-        let likely = self.by_name.numbers_of(&hash(bank, name)).collect::<Vec<_>>();
-        likely.into_iter().filter(move |number| {
+    /// Numbers of the entries with this name in its bank, of which one at most is alive.
+    pub(super) fn named(&self, name: &Name<'_>) -> impl Iterator<Item = u32> {
+        self.by_name.numbers_of(&name.hash).filter(|number| {
             let seen = self.get(*number);
-            seen.bank == bank && seen.name == name
+            seen.bank == name.bank && seen.name == name.name
         })
     }
 
@@ -126,6 +135,9 @@ pub(super) struct Draft {
     names: Vec<(u32, u32)>,
 }
 
+/// In the place of the number of an entry that was not taken over.
+pub(super) const GONE: u32 = u32::MAX;
+
 /// The number of a thing among those seen so far.
 fn number<T: std::hash::Hash + Eq>(known: &mut HashMap<Arc<T>, u32>, thing: &Arc<T>) -> u32 {
     if let Some(number) = known.get(thing) {
@@ -134,6 +146,20 @@ fn number<T: std::hash::Hash + Eq>(known: &mut HashMap<Arc<T>, u32>, thing: &Arc
     let number = known.len() as u32;
     known.insert(Arc::clone(thing), number);
     number
+}
+
+/// The same for the thing at place `at` of `list`, asked once for each place.
+fn renumbered<T: std::hash::Hash + Eq>(
+    known: &mut HashMap<Arc<T>, u32>,
+    list: &[Arc<T>],
+    numbers: &mut [u32],
+    at: u32,
+) -> u32 {
+    let place = &mut numbers[at as usize];
+    if *place == GONE {
+        *place = number(known, &list[at as usize]);
+    }
+    *place
 }
 
 fn in_order<T>(known: HashMap<Arc<T>, u32>) -> Box<[Arc<T>]> {
@@ -145,19 +171,44 @@ fn in_order<T>(known: HashMap<Arc<T>, u32>) -> Box<[Arc<T>]> {
 impl Draft {
     /// Adds an entry and gives its number.
     pub(super) fn push(&mut self, seen: &Seen<'_>) -> u32 {
+        let origin = number(&mut self.origins, seen.origin);
+        let shape = number(&mut self.shapes, seen.shape);
+        let hash = Name::of(seen.bank, seen.name).hash;
+        self.add(seen, origin, shape, hash)
+    }
+
+    fn add(&mut self, seen: &Seen<'_>, origin: u32, shape: u32, hash: u32) -> u32 {
         let at = self.rows.len() as u32;
         self.text.extend_from_slice(seen.name.as_bytes());
         self.text.extend_from_slice(seen.record.as_bytes());
         self.rows.push(Row {
             bank: seen.bank,
-            origin: number(&mut self.origins, seen.origin),
-            shape: number(&mut self.shapes, seen.shape),
+            origin,
+            shape,
             text_end: self.text.len() as u32,
             name_len: seen.name.len() as u8,
             effect: seen.effect,
         });
-        self.names.push((hash(seen.bank, seen.name), at));
+        self.names.push((hash, at));
         at
+    }
+
+    /// Adds some entries of other rows; gives for each of those rows the entry's number here, or [`GONE`].
+    pub(super) fn absorb(&mut self, rows: &Rows, some: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut numbers = vec![GONE; rows.len()];
+        let mut hashes = vec![0; rows.len()];
+        for (hash, number) in rows.by_name.iter() {
+            hashes[number as usize] = *hash;
+        }
+        let mut origins = vec![GONE; rows.origins.len()];
+        let mut shapes = vec![GONE; rows.shapes.len()];
+        for at in some {
+            let (row, seen) = (&rows.rows[at as usize], rows.get(at));
+            let origin = renumbered(&mut self.origins, &rows.origins, &mut origins, row.origin);
+            let shape = renumbered(&mut self.shapes, &rows.shapes, &mut shapes, row.shape);
+            numbers[at as usize] = self.add(&seen, origin, shape, hashes[at as usize]);
+        }
+        numbers
     }
 
     /// The rows, as they stay.

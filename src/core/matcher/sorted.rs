@@ -43,9 +43,9 @@ impl<K: Ord + Lead> Sorted<K> {
     }
 
     /// The numbers of a value, in order.
-    pub(super) fn numbers_of(&self, key: &K) -> impl Iterator<Item = u32> {
+    pub(super) fn numbers_of(&self, key: &K) -> impl Iterator<Item = u32> + use<'_, K> {
         let start = self.first_not_below(key);
-        let equal = self.keys[start..].iter().take_while(move |other| *other == key).count();
+        let equal = self.keys[start..].iter().take_while(|other| *other == key).count();
         self.numbers[start..start + equal].iter().copied()
     }
 

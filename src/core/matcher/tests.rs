@@ -1,5 +1,7 @@
 //! The matcher against a list that is gone through from end to end, through changes, merges and pictures of before.
 
+mod model;
+
 use super::*;
 use crate::core::bank::{BankedSignal, EntryState, RATIO_ALL};
 use crate::core::signal::{Bits256, CustomType};
@@ -161,8 +163,8 @@ enum Act {
     Bank(u8, bool),
     Delete(u8),
     Put(u8, Vec<(u8, EntryState, Vec<Given>)>),
-    /// Plans a merge, if one is due, or has the planned one run and adopted.
-    Merge,
+    /// Plans a merge of one of two paces, if one is due, or has the planned one run and adopted.
+    Merge(usize),
     Picture,
 }
 
@@ -181,7 +183,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0_u8..3, any::<bool>()).prop_map(|(bank, enabled)| Act::Bank(bank, enabled)),
         1 => (0_u8..3).prop_map(Act::Delete),
         8 => (0_u8..3, prop::collection::vec(entry, 1..5)).prop_map(|(bank, list)| Act::Put(bank, list)),
-        3 => Just(Act::Merge),
+        3 => (0_usize..2).prop_map(Act::Merge),
         1 => Just(Act::Picture),
     ]
 }
@@ -195,14 +197,15 @@ proptest! {
 
     #[test]
     fn through_changes_and_merges_it_answers_as_a_list_does_and_pictures_stay_as_they_were(
-        acts in prop::collection::vec(act(), 1..60), small in 0_usize..5,
+        acts in prop::collection::vec(act(), 1..60), at_once in 0_usize..5, more in 0_usize..5,
     ) {
-        let (mut matcher, mut model) = (Matcher::merging_at_once(small), Model::default());
+        let sizes = Sizes { at_once, soon: at_once + more };
+        let (mut matcher, mut model) = (Matcher::merging(sizes), Model::default());
         for at in 0..2 {
             matcher.put_bank(0, &bank(&format!("b{at}"), true));
             model.banks.insert(name(at), bank(&format!("b{at}"), true));
         }
-        let (mut planned, mut pictures) = (None::<Merge>, Vec::new());
+        let (mut planned, mut pictures) = ([None::<Merge>, None], Vec::new());
         for act in acts {
             match act {
                 Act::Bank(at, enabled) => {
@@ -224,10 +227,10 @@ proptest! {
                         }
                     }
                 }
-                Act::Merge => match planned.take() {
+                Act::Merge(pace) => match planned[pace].take() {
                     // Everything that came between the plan and now is caught up with.
-                    Some(merge) => matcher.adopt(merge.run()),
-                    None => planned = matcher.merge_due(),
+                    Some(merge) => drop(matcher.adopt(merge.run())),
+                    None => planned[pace] = matcher.merge_due([Pace::Soon, Pace::InTime][pace]),
                 },
                 Act::Picture => pictures.push((matcher.clone(), model.clone())),
             }
@@ -259,6 +262,11 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
         if n % 3 == 0 {
             matcher.put_entries(1, NOW, &name(0), &[numbered(n / 2, EntryState::Removed)]);
         }
+        // As the thread does beside.
+        if n % 64 == 0 {
+            matcher.settle();
+            assert!(matcher.layers.len() <= 6, "{matcher:?}");
+        }
         assert!(matcher.layers.len() <= 12, "{matcher:?}");
     }
     matcher.settle();
@@ -279,7 +287,7 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
 
 #[test]
 fn a_tiny_layer_does_not_keep_larger_ones_from_being_merged() {
-    let mut matcher = Matcher::merging_at_once(10);
+    let mut matcher = Matcher::merging(Sizes { at_once: 10, ..SIZES });
     matcher.put_bank(0, &bank("b0", true));
     let puts = |from: u8, to: u8| -> Vec<Entry> {
         (from..to).map(|n| entry(n, EntryState::Active, &[(0, n, None)])).collect()

@@ -1,19 +1,27 @@
 //! The memory of the process, shared: whoever reads takes a picture and waits for nobody.
 
+use crate::core::access::Scope;
 use crate::core::event::Event;
+use crate::core::matcher::{Pace, Retired};
 use crate::core::resident::Resident;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// Paces with a thread of their own, so that what takes seconds never keeps layers of a moment waiting.
+const PACES: [(Pace, &str); 2] = [(Pace::Soon, "memory-merger"), (Pace::InTime, "memory-miller")];
+/// How long merged layers are kept for those who still hold pictures of before, until they are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The memory, in step with everything that was answered.
 pub struct Memory {
     latest: ArcSwap<Resident>,
     /// The next picture. Held while events are applied, which takes microseconds, and never while layers are merged.
     next: Mutex<Resident>,
-    /// Tells the thread that merges layers that there may be some.
-    due: SyncSender<()>,
+    /// Tells the threads that merge layers whose there may be.
+    due: [Sender<Scope>; PACES.len()],
 }
 
 impl std::fmt::Debug for Memory {
@@ -23,18 +31,21 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    /// Shares a memory, and merges its layers on a thread of its own from then on.
+    /// Shares a memory, and merges its layers on threads of their own from then on.
     ///
     /// # Errors
     /// Where the system gives no thread.
     pub fn share(resident: Resident) -> std::io::Result<Arc<Self>> {
-        let (due, told) = sync_channel(1);
+        let pairs = PACES.map(|_| channel());
+        let due = pairs.each_ref().map(|(due, _)| due.clone());
         let latest = ArcSwap::from_pointee(resident.clone());
         let memory = Arc::new(Self { latest, next: Mutex::new(resident), due });
-        let tended = Arc::downgrade(&memory);
-        let thread = std::thread::Builder::new().name("memory-merger".to_owned());
-        thread.spawn(move || tend(&tended, &told))?;
-        memory.tell();
+        for ((pace, name), (_, told)) in PACES.into_iter().zip(pairs) {
+            let memory = Arc::downgrade(&memory);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn(move || tend(&memory, pace, &told))?;
+        }
+        memory.read().scopes().for_each(|scope| memory.tell(scope, &memory.read()));
         Ok(memory)
     }
 
@@ -50,41 +61,70 @@ impl Memory {
         for (number, event) in events {
             next.apply(*number, event);
         }
-        self.latest.store(Arc::new(next.clone()));
-        drop(next);
-        let changes_layers = |(_, event): &(u64, Event)| {
-            matches!(event, Event::EntriesPut { .. } | Event::BankDeleted { .. })
-        };
-        if events.iter().any(changes_layers) {
-            self.tell();
+        let before = self.latest.swap(Arc::new(next.clone()));
+        for (_, event) in events {
+            if let Event::EntriesPut { scope, .. } | Event::BankDeleted { scope, .. } = event {
+                self.tell(scope, &next);
+            }
         }
+        drop(next);
+        // Not while others wait for the lock.
+        drop(before);
     }
 
     /// Whether no layers wait to be merged.
     pub fn is_settled(&self) -> bool {
-        self.read().merge_due().is_none()
+        let picture = self.read();
+        let due = |scope| PACES.iter().any(|(pace, _)| picture.merge_due(scope, *pace).is_some());
+        !picture.scopes().any(due)
     }
 
-    fn tell(&self) {
-        // Where it was told already, once more would change nothing.
-        let _ = self.due.try_send(());
+    /// Wakes who merges, where there is something.
+    fn tell(&self, scope: &Scope, resident: &Resident) {
+        for ((pace, _), due) in PACES.iter().zip(&self.due) {
+            if resident.merge_due(scope, *pace).is_some() {
+                // The thread ends only with the memory.
+                let _ = due.send(scope.clone());
+            }
+        }
     }
 
-    /// Merges what should be merged first; says whether there was anything.
-    fn merge(&self) -> bool {
-        let due = self.read().merge_due();
-        let Some((scope, merge)) = due else { return false };
-        let merged = merge.run();
+    /// Merges what should be merged first, and gives the layers that it was.
+    fn merge(&self, scope: &Scope, pace: Pace) -> Option<Retired> {
+        let due = self.read().merge_due(scope, pace);
+        let merged = due?.run();
         let mut next = self.next.lock();
-        next.adopt(&scope, merged);
-        self.latest.store(Arc::new(next.clone()));
-        true
+        let retired = next.adopt(scope, merged);
+        let before = self.latest.swap(Arc::new(next.clone()));
+        if pace == Pace::Soon {
+            // It may have grown beyond this pace.
+            self.tell(scope, &next);
+        }
+        drop(next);
+        drop(before);
+        Some(retired)
     }
 }
 
-/// Merges whenever it is told, until the memory is gone.
-fn tend(memory: &Weak<Memory>, told: &Receiver<()>) {
-    while told.recv().is_ok() {
-        while memory.upgrade().is_some_and(|memory| memory.merge()) {}
+/// Merges whenever it is told, until the memory is gone. Of the layers that were merged it keeps hold until nobody else
+/// has: so no searcher is the one who has to give back their memory.
+fn tend(memory: &Weak<Memory>, pace: Pace, told: &Receiver<Scope>) {
+    let mut retired: Vec<Retired> = Vec::new();
+    loop {
+        let scope = if retired.is_empty() {
+            told.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            told.recv_timeout(LOOK_AGAIN)
+        };
+        match scope {
+            Ok(scope) => {
+                while let Some(merged) = memory.upgrade().and_then(|m| m.merge(&scope, pace)) {
+                    retired.push(merged);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        retired.retain(|layers| !layers.is_free());
     }
 }
