@@ -3,15 +3,12 @@
 
 #![allow(missing_docs, reason = "criterion's macros")]
 
+mod shared;
+
 use bulwark::cli::draw;
 use bulwark::config::Settings;
-use bulwark::core::access::{Environment, Scope};
-use bulwark::core::bank::{BankedSignal, Entry, EntryState};
-use bulwark::core::event::Event;
-use bulwark::core::id::{BankId, EntryId, TenantId};
-use bulwark::core::signal::{Bits256, Signal};
-use bulwark::core::time::Time;
-use bulwark::core::verdict::Provenance;
+use bulwark::core::bank::Entry;
+use bulwark::core::signal::Bits256;
 use bulwark::io::store::Store;
 use bulwark::proto::v1;
 use bulwark::proto::v1::admin_service_client::AdminServiceClient;
@@ -21,6 +18,7 @@ use bulwark::server::install_crypto;
 use bulwark::server::whole::Whole;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
+use shared::{Dice, entry, put};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -91,51 +89,16 @@ async fn staff(house: &House) -> String {
     made.expect("made").into_inner().key
 }
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn bits(&mut self) -> Bits256 {
-        Bits256([self.next(), self.next(), self.next(), self.next()])
-    }
-}
-
 /// Puts entries into the memory alone: how they are kept is measured elsewhere.
 fn fill(store: &Store, count: usize) {
-    let scope = Scope {
-        tenant: TenantId::parse("operator").expect("a name"),
-        environment: Environment::Test,
-    };
-    let bank = BankId::parse("known").expect("a name");
     let (mut dice, mut made) = (Dice(7), 0);
     while made < count {
         let entries: Vec<Entry> = (made..count.min(made + 1000))
-            .map(|number| Entry {
-                id: EntryId::parse(&format!("e{number}")).expect("a name"),
-                signals: vec![BankedSignal { signal: Signal::Pdq(dice.bits()), quality: None }],
-                state: EntryState::Active,
-                provenance: Provenance::default(),
-                note: String::new(),
-                version: 1,
-                created: Time::default(),
-            })
+            .map(|number| entry(&format!("e{number}"), Some(dice.bits())))
             .collect();
         made += entries.len();
-        let event = Event::EntriesPut {
-            scope: scope.clone(),
-            bank: bank.clone(),
-            entries,
-            at: Time::default(),
-        };
         let number = store.resident().read().applied();
-        store.resident().apply(&[(number, event)]);
+        store.resident().apply(&[(number, put(entries))]);
     }
     while !store.resident().is_settled() {
         std::thread::sleep(std::time::Duration::from_millis(10));

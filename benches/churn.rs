@@ -7,84 +7,18 @@
 //! All the while one entry is replaced by another of the same value, both in one change: a searcher who ever finds none
 //! or both has seen half a change, and the run fails.
 
-use bulwark::core::access::{Environment, Scope};
-use bulwark::core::bank::{
-    Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL, SignalRule,
-};
+mod shared;
+
 use bulwark::core::event::Event;
 use bulwark::core::hamming::Scratch;
-use bulwark::core::id::{BankId, EntryId, TenantId};
 use bulwark::core::matcher::Query;
 use bulwark::core::resident::Resident;
-use bulwark::core::signal::{Bits256, Signal, SignalType};
-use bulwark::core::time::Time;
-use bulwark::core::verdict::Provenance;
+use bulwark::core::signal::{Bits256, Signal};
 use bulwark::io::store::Memory;
+use shared::{Dice, bank, entry, put, scope, set};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn bits(&mut self) -> Bits256 {
-        Bits256(std::array::from_fn(|_| self.next()))
-    }
-}
-
-fn set(name: &str, usual: u64, smoke: u64) -> u64 {
-    let said = std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let is_smoke = std::env::args().any(|argument| argument == "--test");
-    said.unwrap_or(if is_smoke { smoke } else { usual })
-}
-
-fn scope() -> Scope {
-    Scope { tenant: TenantId::parse("operator").expect("a name"), environment: Environment::Test }
-}
-
-fn bank() -> Bank {
-    Bank {
-        id: BankId::parse("known").expect("a name"),
-        display_name: String::new(),
-        role: BankRole::Positive,
-        mode: BankMode::Enforce,
-        enabled: true,
-        ratio_millionths: RATIO_ALL,
-        rules: vec![SignalRule::usual(SignalType::Pdq)],
-        vetted: true,
-        legal_basis: String::new(),
-        freshness_max: None,
-        version: 1,
-        created: Time::default(),
-        changed: Time::default(),
-        learned: Time::default(),
-    }
-}
-
-fn entry(name: &str, bits: Option<Bits256>) -> Entry {
-    let signal = |bits| BankedSignal { signal: Signal::Pdq(bits), quality: None };
-    Entry {
-        id: EntryId::parse(name).expect("a name"),
-        state: if bits.is_some() { EntryState::Active } else { EntryState::Removed },
-        signals: bits.map(signal).into_iter().collect(),
-        provenance: Provenance::default(),
-        note: String::new(),
-        version: 1,
-        created: Time::default(),
-    }
-}
-
-fn put(entries: Vec<Entry>) -> Event {
-    Event::EntriesPut { scope: scope(), bank: bank().id, entries, at: Time::default() }
-}
 
 /// The value that one entry has at every moment.
 const HANDED_ON: Bits256 = Bits256([0x5555_5555_5555_5555; 4]);

@@ -96,10 +96,8 @@ impl Memory {
         let mut next = self.next.lock();
         let retired = next.adopt(scope, merged);
         let before = self.latest.swap(Arc::new(next.clone()));
-        if pace == Pace::Soon {
-            // It may have grown beyond this pace.
-            self.tell(scope, &next);
-        }
+        // The one layer may be of another pace than those it was merged from: larger, or smaller where much had ended.
+        self.tell(scope, &next);
         drop(next);
         drop(before);
         Some(retired)
@@ -126,5 +124,70 @@ fn tend(memory: &Weak<Memory>, pace: Pace, told: &Receiver<Scope>) {
             Err(RecvTimeoutError::Disconnected) => return,
         }
         retired.retain(|layers| !layers.is_free());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::access::Environment;
+    use crate::core::bank::{Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL};
+    use crate::core::id::{BankId, EntryId, TenantId};
+    use crate::core::signal::Signal;
+    use crate::core::time::Time;
+    use crate::core::verdict::Provenance;
+
+    fn scope() -> Scope {
+        Scope { tenant: TenantId::parse("operator").unwrap(), environment: Environment::Test }
+    }
+
+    fn put(bank: &BankId, names: std::ops::Range<u32>, state: EntryState) -> Event {
+        let entry = |n: u32| Entry {
+            id: EntryId::parse(&format!("e{n}")).unwrap(),
+            state,
+            signals: vec![BankedSignal { signal: Signal::Md5([n as u8; 16]), quality: None }],
+            provenance: Provenance::default(),
+            note: String::new(),
+            version: 1,
+            created: Time::default(),
+        };
+        let entries = names.map(entry).collect();
+        Event::EntriesPut { scope: scope(), bank: bank.clone(), entries, at: Time::default() }
+    }
+
+    #[test]
+    fn however_layers_grow_and_shrink_all_merging_comes_to_an_end_by_itself() {
+        let id = BankId::parse("known").unwrap();
+        let bank = Bank {
+            id: id.clone(),
+            display_name: String::new(),
+            role: BankRole::Positive,
+            mode: BankMode::Enforce,
+            enabled: true,
+            ratio_millionths: RATIO_ALL,
+            rules: Vec::new(),
+            vetted: true,
+            legal_basis: String::new(),
+            freshness_max: None,
+            version: 1,
+            created: Time::default(),
+            changed: Time::default(),
+            learned: Time::default(),
+        };
+        let memory = Memory::share(Resident::default()).unwrap();
+        memory.apply(&[(1, Event::BankPut { scope: scope(), bank })]);
+        // Beyond what is merged soon, and back below it.
+        for (state, step) in [(EntryState::Active, 4_000), (EntryState::Removed, 1_500)] {
+            for from in (0..80_000).step_by(step) {
+                memory.apply(&[(2, put(&id, from..from + step as u32, state))]);
+            }
+            let began = std::time::Instant::now();
+            while !memory.is_settled() {
+                assert!(began.elapsed() < Duration::from_secs(60), "a thread was not told");
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let picture = memory.read();
+        assert_eq!(picture.entry_count(&scope(), &id), 0);
     }
 }
