@@ -19,6 +19,14 @@ compare *values:
 churn:
     CHURN_ENTRIES=10000000 CHURN_SECONDS=60 cargo bench --bench churn
 
+# A bank of ten million filled and emptied ten times: its memory comes back.
+turnover:
+    TURNOVER_ENTRIES=10000000 TURNOVER_ROUNDS=10 cargo bench --bench turnover
+
+# A server under mixed calls for eight hours: its memory stays flat.
+soak:
+    BULWARK_SOAK_SECONDS=28800 cargo test --release --all-features --test it soak -- --ignored --nocapture
+
 # The main job with drawn pictures.
 demo:
     cargo run --release -- demo

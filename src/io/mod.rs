@@ -2,6 +2,7 @@
 //!
 //! Rooms stand in order of dependence: each uses only rooms declared above it.
 
+pub mod heap;
 pub mod clock;
 pub mod seal;
 pub mod jail;

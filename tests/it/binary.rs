@@ -85,8 +85,8 @@ impl Server {
         Self { child, url: format!("http://127.0.0.1:{port}"), first_key }
     }
 
-    /// A figure of its memory in KiB, by its name in `/proc/PID/status`.
-    pub fn memory_kib(&self, name: &str) -> u64 {
+    /// A figure by its name in `/proc/PID/status`; those of memory are in KiB.
+    pub fn figure(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).expect("a running process");
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

@@ -121,7 +121,7 @@ async fn hostile_uploads_are_never_allowed_and_cost_the_server_no_more_memory_th
     uploaded(&hostile, &png(3)).await.expect("warm");
     let stop = tokio_util::sync::CancellationToken::new();
     let beside = healthy(&server, &key, stop.clone());
-    let before = server.memory_kib("VmRSS");
+    let before = server.figure("VmRSS");
 
     let huge = one_colour_png(30_000);
     assert!(huge.len() < 1 << 20, "small to send: {}", huge.len());
@@ -184,7 +184,7 @@ async fn hostile_uploads_are_never_allowed_and_cost_the_server_no_more_memory_th
     }
     stop.cancel();
     let served = beside.await.expect("a healthy caller is served");
-    let (peak, after) = (server.memory_kib("VmHWM"), server.memory_kib("VmRSS"));
+    let (peak, after) = (server.figure("VmHWM"), server.figure("VmRSS"));
     println!(
         "{before} KiB before, {peak} KiB at most, {after} KiB after {sent} bytes; {served} calls beside"
     );
@@ -201,7 +201,7 @@ async fn uploads_beyond_the_budget_of_bytes_are_refused_and_the_memory_shows_it(
     let (server, key) = prepared(folder.path(), &settings).await;
     let hostile = caller(&server, &key);
     uploaded(&hostile, &png(3)).await.expect("warm");
-    let before = server.memory_kib("VmRSS");
+    let before = server.figure("VmRSS");
     let content = std::sync::Arc::new(noise(8 << 20, 5));
     let calls = (0..12).map(|_| {
         let (hostile, content) = (hostile.clone(), content.clone());
@@ -219,7 +219,7 @@ async fn uploads_beyond_the_budget_of_bytes_are_refused_and_the_memory_shows_it(
         }
     }
     assert!(refusals > 0, "96 MiB at once are more than 16");
-    let peak = server.memory_kib("VmHWM");
+    let peak = server.figure("VmHWM");
     println!("{before} KiB before, {peak} KiB at most; {refusals} of 12 refused");
     assert!(peak <= before + (32 << 10), "{peak} KiB at most, {before} KiB before");
     let verdict = uploaded(&hostile, &png(1)).await.expect("the budget is free again");

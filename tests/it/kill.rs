@@ -19,7 +19,8 @@ use std::time::Duration;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
-type Keyed = InterceptedService<Channel, WithKey>;
+/// Calls with a key.
+pub type Keyed = InterceptedService<Channel, WithKey>;
 
 /// What was acknowledged, and what was asked and not answered when the server went.
 #[derive(Default)]
@@ -33,7 +34,8 @@ struct Acknowledged {
     removing: Vec<String>,
 }
 
-fn channel(url: &str, key: &str) -> Keyed {
+/// Calls to a server with a key.
+pub fn channel(url: &str, key: &str) -> Keyed {
     let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy();
     InterceptedService::new(channel, WithKey::of(key))
 }
@@ -162,7 +164,7 @@ fn verify(folder: &Path) -> (i32, String) {
 }
 
 /// Makes a key for all that is done here, and a bank that holds the value 0.
-async fn staffed(server: &Server) -> String {
+pub async fn staffed(server: &Server) -> String {
     let admin_key = server.first_key.clone().expect("a first key");
     let mut admin = AdminServiceClient::new(channel(&server.url, &admin_key));
     let made = admin.create_credential(v1::CreateCredentialRequest {

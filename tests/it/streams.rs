@@ -79,7 +79,8 @@ fn hashing(sent: &[v1::ScreenUploadRequest]) -> Vec<v1::HashMediaRequest> {
         .collect()
 }
 
-fn batches(items: Vec<v1::SignalsItem>) -> Vec<v1::ScreenSignalsBatchRequest> {
+/// One batch of items, from the opening of its stream on.
+pub fn batches(items: Vec<v1::SignalsItem>) -> Vec<v1::ScreenSignalsBatchRequest> {
     use v1::screen_signals_batch_request::Step;
     let open = v1::ScreenSignalsBatchOpen { context: Some(context("")) };
     [Step::Open(open), Step::Batch(v1::SignalsBatch { number: 1, items })]
@@ -240,7 +241,7 @@ async fn a_small_message_that_would_take_much_memory_is_refused_before_it_is_rea
         signals: vec![v1::Signal::default(); signals],
         ..Default::default()
     };
-    let before = service.0.memory_kib("VmHWM");
+    let before = service.0.figure("VmHWM");
     for signals in [4096, 100_000] {
         let (code, reason) = refused(screener.screening().screen_signals(asking(signals)).await);
         assert_eq!((code, &*reason), (Code::OutOfRange, "MESSAGE_TOO_LARGE"), "{signals}");
@@ -249,7 +250,7 @@ async fn a_small_message_that_would_take_much_memory_is_refused_before_it_is_rea
     let item = v1::SignalsItem { signals: vec![v1::Signal::default(); 400_000], ..item() };
     let sent = batches(vec![item]);
     assert_eq!(refused(stream(&screener, BATCH, sent).await).1, "OVER_CAPACITY");
-    let peak = service.0.memory_kib("VmHWM");
+    let peak = service.0.figure("VmHWM");
     assert!(peak < before + (32 << 10), "{before} KiB before, {peak} KiB at most");
     let few = screener.screening().screen_signals(asking(256)).await;
     assert_eq!(refused(few).1, "FIELD_INVALID");

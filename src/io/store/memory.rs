@@ -4,6 +4,7 @@ use crate::core::access::Scope;
 use crate::core::event::Event;
 use crate::core::matcher::{Pace, Retired};
 use crate::core::resident::Resident;
+use crate::io::heap;
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -36,6 +37,7 @@ impl Memory {
     /// # Errors
     /// Where the system gives no thread.
     pub fn share(resident: Resident) -> std::io::Result<Arc<Self>> {
+        heap::give_back();
         let pairs = PACES.map(|_| channel());
         let due = pairs.each_ref().map(|(due, _)| due.clone());
         let latest = ArcSwap::from_pointee(resident.clone());
