@@ -7,12 +7,20 @@ use crate::core::verdict::Dihedral;
 
 /// Bit `16 i + j` is set where coefficient (i, j) is greater than the lower median of all 256.
 pub(super) fn above_median(coefficients: &Coefficients) -> Bits256 {
+    above(coefficients, median(coefficients))
+}
+
+/// The lower median. It does not depend on the order, so that coefficients and transposed ones have the same.
+fn median(coefficients: &Coefficients) -> f32 {
     let flat = coefficients.as_flattened();
     let mut order: [f32; FREQUENCIES * FREQUENCIES] = [0.0; FREQUENCIES * FREQUENCIES];
     order.copy_from_slice(flat);
-    let (_, &mut median, _) = order.select_nth_unstable_by(flat.len() / 2 - 1, f32::total_cmp);
+    *order.select_nth_unstable_by(flat.len() / 2 - 1, f32::total_cmp).1
+}
+
+fn above(coefficients: &Coefficients, median: f32) -> Bits256 {
     let mut words = [0; 4];
-    for (word, values) in words.iter_mut().zip(flat.chunks_exact(64)) {
+    for (word, values) in words.iter_mut().zip(coefficients.as_flattened().chunks_exact(64)) {
         for (k, &value) in values.iter().enumerate() {
             *word |= u64::from(value > median) << k;
         }
@@ -44,9 +52,45 @@ pub(super) fn turned(a: &Coefficients, by: Dihedral) -> Coefficients {
     b
 }
 
-/// The bits of all eight symmetries. Each has its own median.
+/// Rows of bits become columns.
+pub(super) fn transposed(bits: Bits256) -> Bits256 {
+    let mut words = [0; 4];
+    for i in 0..FREQUENCIES {
+        for j in 0..FREQUENCIES {
+            let bit = bits.0[i / 4] >> (16 * (i % 4) + j) & 1;
+            words[j / 4] |= bit << (16 * (j % 4) + i);
+        }
+    }
+    Bits256(words)
+}
+
+/// The bits of all eight symmetries. Each has its own median, but transposing changes none.
 pub(super) fn dihedral(coefficients: &Coefficients) -> [Bits256; 8] {
-    Dihedral::ALL.map(|by| above_median(&turned(coefficients, by)))
+    use Dihedral::{Flipped, Mirrored, Original, Rotated180};
+    let [original, mirrored, half, flipped] = [Original, Mirrored, Rotated180, Flipped]
+        .map(|by| above_median(&turned(coefficients, by)));
+    eight(original, mirrored, flipped, half, transposed)
+}
+
+/// What is known of each symmetry, in the order of [`Dihedral::ALL`], from that of the picture as it stands, mirrored,
+/// flipped, and both. The others are these, transposed: a transposed picture has transposed coefficients.
+pub(super) fn eight<T: Copy>(
+    original: T,
+    mirrored: T,
+    flipped: T,
+    both: T,
+    transposed: impl Fn(T) -> T,
+) -> [T; 8] {
+    Dihedral::ALL.map(|by| match by {
+        Dihedral::Original => original,
+        Dihedral::Mirrored => mirrored,
+        Dihedral::Flipped => flipped,
+        Dihedral::Rotated180 => both,
+        Dihedral::Transposed => transposed(original),
+        Dihedral::Rotated90 => transposed(mirrored),
+        Dihedral::Rotated270 => transposed(flipped),
+        Dihedral::AntiTransposed => transposed(both),
+    })
 }
 
 /// Sum of the differences between neighbours, each in whole percent, divided by 90, at most 100.

@@ -38,14 +38,23 @@ impl From<scans::Fault> for Stop {
 
 pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
     let walk = complete::jpeg(bytes);
-    let (outcome, strict) = match read(walk.blocks(bytes), true, walk.adobe, room) {
-        Err(stop @ Stop::Corrupt(_)) => (read(bytes, false, walk.adobe, room), Some(stop)),
-        outcome => (outcome, None),
+    let read_by = |light: Light| match read(walk.blocks(bytes), true, light, walk.adobe, room) {
+        Err(stop @ Stop::Corrupt(_)) => {
+            let lenient = read(bytes, false, light, walk.adobe, room);
+            // Where even the lenient reading fails, the strict one tells better why.
+            lenient.map(|read| (read, Some(stop))).map_err(|_| stop)
+        }
+        outcome => outcome.map(|read| (read, None)),
     };
-    // Where even the lenient reading fails, the strict one tells better why.
-    let (raster, orientation) = outcome.map_err(|lenient| strict.unwrap_or(lenient))?;
+    let (Read { raster, orientation, light }, strict) = read_by(Light::Luma)?;
     let sides = (raster.width() as usize, raster.height() as usize);
-    forms.take(&raster, orientation)?;
+    match light {
+        Light::Luma => {
+            let colours = || Ok(read_by(Light::Colours)?.0.raster);
+            forms.take_luma(&raster, orientation, colours)?;
+        }
+        Light::Colours => forms.take(&raster, orientation)?,
+    }
     drop(raster);
     match strict {
         Some(stop) => Err(stop),
@@ -56,7 +65,31 @@ pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Re
     }
 }
 
-fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Raster, u8), Stop> {
+/// What is made of the pixels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Light {
+    /// The luma that the file holds, where it holds luma and two differences of colour.
+    Luma,
+    /// Red, green and blue, or grey where the file is.
+    Colours,
+}
+
+/// Pixels that were read.
+struct Read {
+    raster: Raster,
+    /// The EXIF one, 1 to 8.
+    orientation: u8,
+    /// What they are, which is luma only where that was asked for.
+    light: Light,
+}
+
+fn read(
+    bytes: &[u8],
+    strict: bool,
+    light: Light,
+    adobe: bool,
+    room: &Room<'_>,
+) -> Result<Read, Stop> {
     let side = usize::try_from(room.limits.side_max).unwrap_or(usize::MAX);
     let options = DecoderOptions::default()
         .set_strict_mode(strict)
@@ -71,11 +104,12 @@ fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Ras
     room.admit(width, height, BYTES_PER_PIXEL)?;
     let stored = decoder.input_colorspace().ok_or(Stop::Corrupt(Reason::DecoderRefused))?;
     let plain_inks = stored == ColorSpace::CMYK && !adobe;
-    let wanted = match stored {
-        ColorSpace::Luma => ColorSpace::Luma,
+    let (wanted, light) = match stored {
+        ColorSpace::Luma => (ColorSpace::Luma, Light::Colours),
+        ColorSpace::YCbCr if light == Light::Luma => (ColorSpace::Luma, Light::Luma),
         // The library takes inks to be inverted, as Adobe stores them.
-        ColorSpace::CMYK if plain_inks => ColorSpace::CMYK,
-        _ => ColorSpace::RGB,
+        ColorSpace::CMYK if plain_inks => (ColorSpace::CMYK, Light::Colours),
+        _ => (ColorSpace::RGB, Light::Colours),
     };
     decoder.set_options(
         options.jpeg_set_out_colorspace(wanted).set_max_width(side).set_max_height(side),
@@ -93,7 +127,7 @@ fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Ras
         }
         _ => Raster::new(width, height, values)?,
     };
-    Ok((raster, orientation))
+    Ok(Read { raster, orientation, light })
 }
 
 /// Cyan, magenta, yellow, black (0 no ink, 255 full) to red, green, blue, in place.
