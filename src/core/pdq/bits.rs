@@ -1,7 +1,7 @@
 //! From coefficients to bits, in each of the eight symmetries; from the filtered picture to its quality.
 
 use super::dct::{Coefficients, FREQUENCIES};
-use super::{SIDE, Small};
+use super::{SIDE, Small, wide};
 use crate::core::signal::Bits256;
 use crate::core::verdict::Dihedral;
 
@@ -67,8 +67,8 @@ pub(super) fn transposed(bits: Bits256) -> Bits256 {
 /// The bits of all eight symmetries. Each has its own median, but transposing changes none.
 pub(super) fn dihedral(coefficients: &Coefficients) -> [Bits256; 8] {
     use Dihedral::{Flipped, Mirrored, Original, Rotated180};
-    let [original, mirrored, half, flipped] = [Original, Mirrored, Rotated180, Flipped]
-        .map(|by| above_median(&turned(coefficients, by)));
+    let [original, mirrored, half, flipped] =
+        [Original, Mirrored, Rotated180, Flipped].map(|by| above_median(&turned(coefficients, by)));
     eight(original, mirrored, flipped, half, transposed)
 }
 
@@ -95,17 +95,40 @@ pub(super) fn eight<T: Copy>(
 
 /// Sum of the differences between neighbours, each in whole percent, divided by 90, at most 100.
 pub(super) fn quality(small: &Small) -> u32 {
-    let difference = |u: f32, v: f32| (((u - v) * 100.0) / 255.0) as i32;
-    let mut sum = 0;
-    for (y, row) in small.iter().enumerate() {
-        for (x, &value) in row.iter().enumerate() {
-            if y + 1 < SIDE {
-                sum += difference(value, small[y + 1][x]).unsigned_abs();
+    wide::run(Quality(small))
+}
+
+/// What stands before the point, without the sign, of a number of at most 100 or little more. A conversion to whole numbers
+/// would do, were it not for the values that have none, which are looked for one by one.
+#[inline(always)]
+fn whole(number: f32) -> f32 {
+    /// From here on the last binary digit stands before the point.
+    const ONES: f32 = 8_388_608.0;
+    let number = number.abs();
+    let nearest = (number + ONES) - ONES;
+    if nearest > number { nearest - 1.0 } else { nearest }
+}
+
+pub(super) struct Quality<'a>(pub(super) &'a Small);
+
+impl wide::Work for Quality<'_> {
+    type Done = u32;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> u32 {
+        let mut sums = [0.0_f32; SIDE];
+        let mut add = |row: &[f32], next: &[f32]| {
+            for ((sum, u), v) in sums.iter_mut().zip(row).zip(next) {
+                *sum += whole(((u - v) * 100.0) / 255.0);
             }
-            if x + 1 < SIDE {
-                sum += difference(value, row[x + 1]).unsigned_abs();
-            }
+        };
+        for (row, below) in self.0.iter().zip(&self.0[1..]) {
+            add(row, below);
         }
+        for row in self.0 {
+            add(&row[..SIDE - 1], &row[1..]);
+        }
+        // A whole number below 2^20, so that no order of the sum changes it.
+        (sums.iter().sum::<f32>() as u32 / 90).min(100)
     }
-    (sum / 90).min(100)
 }

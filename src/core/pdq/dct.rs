@@ -29,7 +29,7 @@ pub(super) fn transform(small: &Small) -> Coefficients {
     wide::run(Transform(small))
 }
 
-struct Transform<'a>(&'a Small);
+pub(super) struct Transform<'a>(pub(super) &'a Small);
 
 impl wide::Work for Transform<'_> {
     type Done = Coefficients;

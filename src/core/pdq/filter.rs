@@ -247,10 +247,10 @@ impl<P: Rows> wide::Work for Reduce<'_, P> {
 pub(super) struct ReduceTurning<'a, P>(pub(super) &'a P);
 
 impl<P: Rows> wide::Work for ReduceTurning<'_, P> {
-    type Done = (Small, Smalls);
+    type Done = (Small, Box<Smalls>);
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) -> (Small, Smalls) {
+    fn run<const FUSED: bool>(self) -> (Small, Box<Smalls>) {
         let (width, height) = (self.0.width() as usize, self.0.height() as usize);
         if width <= BAND_WIDTH_MAX {
             let mut turned = Streamed::over(width, height, BAND);
@@ -270,7 +270,7 @@ pub(super) fn reduce(picture: &impl Rows) -> Small {
 }
 
 /// The same, and the filtered pictures of all eight turned ones, in sums of any order.
-pub(super) fn reduce_turning(picture: &impl Rows) -> (Small, Smalls) {
+pub(super) fn reduce_turning(picture: &impl Rows) -> (Small, Box<Smalls>) {
     wide::run(ReduceTurning(picture))
 }
 

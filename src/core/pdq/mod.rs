@@ -8,11 +8,13 @@
 //! |---|---|---|---|---|
 //! | [`hash`] | the dihedral function at full resolution, as banked and exchanged | zero, quality 0 | filtered | as it is |
 //! | [`hash_one`] | the single function at full resolution, as for video frames | zero, quality 0 | **not filtered** | as it is |
-//! | [`hash_turning`] | none: every symmetry from turned pixels | zero, quality 0 | filtered | as it is |
+//! | [`hash_turning`] | none: as [`hash`], and the symmetries as of turned pixels | zero, quality 0 | filtered | as it is |
+//! | [`hash_freely`] | none: all symmetries as of turned pixels | zero, quality 0 | filtered | as it is |
 //! | [`hash_512`] | the dihedral function of the command-line tool | zero, quality 0 | filtered | nearest neighbour to 512×512 first |
 //!
 //! [`hash`] and [`hash_one`] differ on pictures of exactly 64×64 only, and there by the rounding of the filter's running
-//! sums, so by no bit unless coefficients all but tie.
+//! sums, so by no bit unless coefficients all but tie. In the same way, and no more, does what [`hash_freely`] computes
+//! differ from the hash of the really turned picture: its filter (`tents`) takes the same sums in another order.
 
 mod small;
 mod wide;
@@ -25,6 +27,8 @@ mod filter;
 mod nearest;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod same;
 
 use crate::core::raster::{self, Rows};
 use crate::core::signal::Bits256;
@@ -34,10 +38,12 @@ use small::{SIDE, Small};
 /// Least width and height that can be hashed, in pixels.
 pub const SIDE_MIN: u32 = 5;
 
-/// Name and version of the hashing rules, to be kept beside every hash that is stored.
+/// Name and version of the rules by which uploads are hashed, to be kept beside every hash that is stored: at full
+/// resolution; a JPEG that holds luma and differences of colour by that luma ([`hash_freely`]), all else by the luma of
+/// red, green and blue ([`hash_turning`]).
 #[must_use]
 pub const fn engine() -> &'static str {
-    "pdq/1 full-resolution"
+    "pdq/2 full-resolution, jpeg by its luma"
 }
 
 /// Name and version of the rules of [`hash_512`].
@@ -129,9 +135,11 @@ impl std::fmt::Debug for Turned {
 
 impl Turned {
     fn of(smalls: &tents::Smalls) -> Self {
-        let each = |small: &Small| (bits::above_median(&dct::transform(small)), bits::quality(small));
+        let each =
+            |small: &Small| (bits::above_median(&dct::transform(small)), bits::quality(small));
         let [[original, mirrored], [flipped, both]] =
-            [[&smalls[0][0], &smalls[0][1]], [&smalls[1][0], &smalls[1][1]]].map(|two| two.map(each));
+            [[&smalls[0][0], &smalls[0][1]], [&smalls[1][0], &smalls[1][1]]]
+                .map(|two| two.map(each));
         Self {
             hashes: bits::eight(original.0, mirrored.0, flipped.0, both.0, bits::transposed),
             // The quality of a transposed picture is that of the picture.
@@ -152,7 +160,10 @@ impl Turned {
             let whole = raster::oriented_then(exif_orientation, turning(by));
             Dihedral::ALL.iter().position(|&by| turning(by) == whole).unwrap_or(0)
         });
-        Hashed { hashes: places.map(|place| self.hashes[place]), quality: self.qualities[places[0]] }
+        Hashed {
+            hashes: places.map(|place| self.hashes[place]),
+            quality: self.qualities[places[0]],
+        }
     }
 }
 

@@ -9,8 +9,9 @@
 //! and columns. What is computed here is nearer to the true value: it equals the reference's to about a thousandth of a
 //! grey level, but not to the last bit, so that a hash can differ in a bit where coefficients all but tie.
 //!
-//! Inside a picture the weights are whole numbers with one divisor, and so are the luma of bytes. Their sums are below
-//! 2^24, exact in any type, so that bytes give the same result whether they are summed as bytes or as luma.
+//! Inside a picture the weights are whole numbers with one divisor, and the luma of bytes is whole. With windows of up to
+//! 64 values, which is where bytes are summed as bytes, their sums are below 2^24, exact in any type: so the result is
+//! the same as that of their luma, to the last bit.
 
 use super::window::Window;
 use super::{SIDE, Small, turn, wide};
@@ -18,6 +19,10 @@ use crate::core::raster::Rows;
 
 /// Rows that are added at once.
 const BAND: usize = 4;
+/// Places of the result along a dimension, counted from either end.
+const PLACES: usize = 2 * SIDE;
+/// The sum of weights with which bytes, whatever they are, have a sum below 2^16.
+const ROOM: u16 = u16::MAX / u8::MAX as u16;
 /// Rows of sums that are summed along themselves side by side.
 const LANES: usize = 8;
 
@@ -29,7 +34,8 @@ struct Tent {
     weights: Vec<f32>,
     /// How many weights there are; they are followed by zeros up to a whole number of bands.
     length: usize,
-    is_whole: bool,
+    /// They are, and a band of them is at most [`ROOM`].
+    fits_short: bool,
     /// What their sum is multiplied with.
     scale: f32,
     /// The place of the result; from [`SIDE`] on for those counted from the other end.
@@ -43,17 +49,22 @@ impl Tent {
         let (first, last) = (window.range(from).0, window.range(to - 1).1);
         let sizes = || (from..to).map(|place| window.size(place));
         let is_whole = sizes().all(|size| size == window.full as f32) && to - from == window.full;
-        let mut weights = vec![0.0_f64; last - first];
-        for place in from..to {
-            let (a, b) = window.range(place);
-            let share = if is_whole { 1.0 } else { 1.0 / ((to - from) * (b - a)) as f64 };
-            weights[a - first..b - first].iter_mut().for_each(|weight| *weight += share);
-        }
-        let scale = if is_whole { 1.0 / (window.full as f32 * window.full as f32) } else { 1.0 };
-        let length = weights.len();
-        let mut weights: Vec<f32> = weights.into_iter().map(|weight| weight as f32).collect();
+        let length = last - first;
+        let mut weights: Vec<f32> = if is_whole {
+            (0..length).map(|k| (k + 1).min(length - k) as f32).collect()
+        } else {
+            let mut weights = vec![0.0_f64; length];
+            for place in from..to {
+                let (a, b) = window.range(place);
+                let share = 1.0 / ((to - from) * (b - a)) as f64;
+                weights[a - first..b - first].iter_mut().for_each(|weight| *weight += share);
+            }
+            weights.into_iter().map(|weight| weight as f32).collect()
+        };
         weights.resize(length.next_multiple_of(BAND), 0.0);
-        Self { first, weights, length, is_whole, scale, place: index }
+        let scale = if is_whole { 1.0 / (window.full as f32 * window.full as f32) } else { 1.0 };
+        let fits_short = is_whole && window.full * BAND <= usize::from(ROOM);
+        Self { first, weights, length, fits_short, scale, place: index }
     }
 
     /// The tent of the same place where the values are counted from the other end.
@@ -92,7 +103,8 @@ fn add(sums: &mut [f32], rows: [&[f32]; BAND], weights: &[f32; BAND]) {
     let length = sums.len();
     let [a, b, c, d] = rows.map(|row| &row[..length]);
     for x in 0..length {
-        sums[x] += (a[x] * weights[0] + b[x] * weights[1]) + (c[x] * weights[2] + d[x] * weights[3]);
+        sums[x] +=
+            (a[x] * weights[0] + b[x] * weights[1]) + (c[x] * weights[2] + d[x] * weights[3]);
     }
 }
 
@@ -147,7 +159,7 @@ impl Bytes<'_> {
         let width = sums.len();
         let row = |y: usize| &self.values[y * width..][..width];
         sums.fill(0.0);
-        if !tent.is_whole {
+        if !tent.fits_short {
             for (numbers, weights) in tent.bands() {
                 for (row, number) in self.band.chunks_exact_mut(width).zip(numbers) {
                     for (value, &byte) in row.iter_mut().zip(&self.values[number * width..]) {
@@ -160,8 +172,6 @@ impl Bytes<'_> {
             return;
         }
         let short = &mut self.short[..width];
-        // The sum of the weights that there is room for below 2^16, whatever the bytes.
-        const ROOM: u16 = u16::MAX / u8::MAX as u16;
         let mut room = ROOM;
         for (numbers, weights) in tent.bands() {
             let [e, f, g, h] = weights.map(|weight| weight as u16);
@@ -196,7 +206,7 @@ struct Tents {
     /// The sums of the last of them, row by row, and as columns.
     sums: Vec<f32>,
     columns: Vec<[f32; LANES]>,
-    smalls: Smalls,
+    smalls: Box<Smalls>,
 }
 
 impl Tents {
@@ -208,7 +218,7 @@ impl Tents {
             done: 0,
             sums: vec![0.0; LANES * width],
             columns: vec![[0.0; LANES]; width],
-            smalls: [[[[0.0; SIDE]; SIDE]; 2]; 2],
+            smalls: Box::new([[[[0.0; SIDE]; SIDE]; 2]; 2]),
         }
     }
 
@@ -230,6 +240,7 @@ impl Tents {
     fn sum_along(&mut self) {
         turn::to_columns(&self.sums, self.width, 0, &mut self.columns);
         let down = &self.down[self.done - LANES..self.done];
+        let mut places = [[0.0; LANES]; PLACES];
         for across in &self.across {
             let mut sums = [0.0; LANES];
             let columns = &self.columns[across.first..across.end()];
@@ -238,10 +249,18 @@ impl Tents {
                     sums[lane] += column[lane] * weight;
                 }
             }
-            for (sum, down) in sums.iter().zip(down) {
-                let small = &mut self.smalls[down.place / SIDE][across.place / SIDE];
-                small[down.place % SIDE][across.place % SIDE] = sum * (down.scale * across.scale);
+            for (value, sum) in places[across.place].iter_mut().zip(sums) {
+                *value = sum * across.scale;
             }
+        }
+        let mut rows = [0.0; LANES * PLACES];
+        turn::to_rows(&places, &mut rows, PLACES, 0);
+        for (row, down) in rows.chunks_exact_mut(PLACES).zip(down) {
+            row.iter_mut().for_each(|value| *value *= down.scale);
+            let (upright, mirrored) = row.split_at(SIDE);
+            let smalls = &mut self.smalls[down.place / SIDE];
+            smalls[0][down.place % SIDE].copy_from_slice(upright);
+            smalls[1][down.place % SIDE].copy_from_slice(mirrored);
         }
     }
 }
@@ -273,7 +292,7 @@ impl Streamed {
         tents.sum_until(end, |tent, sums| ring.sum(tent, sums));
     }
 
-    pub(super) fn finish(self) -> Smalls {
+    pub(super) fn finish(self) -> Box<Smalls> {
         self.tents.smalls
     }
 }
@@ -286,10 +305,10 @@ struct OfBytes<'a> {
 }
 
 impl wide::Work for OfBytes<'_> {
-    type Done = Smalls;
+    type Done = Box<Smalls>;
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) -> Smalls {
+    fn run<const FUSED: bool>(self) -> Box<Smalls> {
         let mut bytes = Bytes::over(self.values, self.width);
         let mut tents = Tents::over(self.width, self.height);
         tents.sum_until(self.height, |tent, sums| bytes.sum(tent, sums));
@@ -301,10 +320,10 @@ impl wide::Work for OfBytes<'_> {
 struct OfRows<'a, P>(&'a P);
 
 impl<P: Rows> wide::Work for OfRows<'_, P> {
-    type Done = Smalls;
+    type Done = Box<Smalls>;
 
     #[inline(always)]
-    fn run<const FUSED: bool>(self) -> Smalls {
+    fn run<const FUSED: bool>(self) -> Box<Smalls> {
         let (width, height) = (self.0.width() as usize, self.0.height() as usize);
         let mut streamed = Streamed::over(width, height, 1);
         let mut row = vec![0.0; width];
@@ -317,7 +336,7 @@ impl<P: Rows> wide::Work for OfRows<'_, P> {
 }
 
 /// Filters a picture of at least 5×5 and reads it off at the centres of 64×64 equal fields.
-pub(super) fn reduce(picture: &impl Rows) -> Smalls {
+pub(super) fn reduce(picture: &impl Rows) -> Box<Smalls> {
     match picture.bytes() {
         Some(values) => {
             let (width, height) = (picture.width() as usize, picture.height() as usize);

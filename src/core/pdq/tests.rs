@@ -7,7 +7,7 @@ use pdqhash::image as other;
 use proptest::prelude::*;
 
 /// Sizes at which windows, centres and limits change.
-const SIZES: &[(u32, u32)] = &[
+pub(super) const SIZES: &[(u32, u32)] = &[
     (5, 5),
     (5, 64),
     (6, 7),
@@ -33,10 +33,10 @@ const SIZES: &[(u32, u32)] = &[
 ];
 
 /// A small generator of numbers, so that pictures are the same on every machine.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -50,7 +50,7 @@ impl Numbers {
 }
 
 /// A picture of coloured rectangles over a slope, with a little noise: integers only.
-fn drawn(width: u32, height: u32, seed: u64) -> Raster {
+pub(super) fn drawn(width: u32, height: u32, seed: u64) -> Raster {
     let mut numbers = Numbers(seed);
     let boxes: Vec<_> = (0..24)
         .map(|_| {
@@ -76,7 +76,7 @@ fn drawn(width: u32, height: u32, seed: u64) -> Raster {
 }
 
 /// The reference's filter, written out: two whole buffers, one line after the other.
-fn plain_filter(luma: &Luma) -> Small {
+pub(super) fn plain_filter(luma: &Luma) -> Small {
     fn line(values: &[f32], window: usize) -> Vec<f32> {
         let half = (window + 2) / 2;
         let (mut left, mut right, mut sum, mut size) = (0, 0, 0.0_f32, 0);

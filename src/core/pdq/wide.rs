@@ -83,6 +83,6 @@ pub(super) fn square(rows: [&[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
 
 /// The same in safe code.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn square_plain(rows: [&[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
+pub(super) fn square_plain(rows: [&[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
     std::array::from_fn(|x| rows.map(|row| row[x]))
 }
