@@ -93,6 +93,12 @@ pub(super) fn eight<T: Copy>(
     })
 }
 
+/// What lies between the least and the greatest value.
+pub(super) fn contrast(small: &Small) -> f32 {
+    let values = || small.as_flattened().iter().copied();
+    values().fold(f32::MIN, f32::max) - values().fold(f32::MAX, f32::min)
+}
+
 /// Sum of the differences between neighbours, each in whole percent, divided by 90, at most 100.
 pub(super) fn quality(small: &Small) -> u32 {
     wide::run(Quality(small))

@@ -39,8 +39,8 @@ use small::{SIDE, Small};
 pub const SIDE_MIN: u32 = 5;
 
 /// Name and version of the rules by which uploads are hashed, to be kept beside every hash that is stored: at full
-/// resolution; a JPEG that holds luma and differences of colour by that luma ([`hash_freely`]), all else by the luma of
-/// red, green and blue ([`hash_turning`]).
+/// resolution; a JPEG that holds luma and differences of colour by that luma ([`hash_freely`]) unless it has little
+/// contrast, all else by the luma of red, green and blue ([`hash_turning`]).
 #[must_use]
 pub const fn engine() -> &'static str {
     "pdq/2 full-resolution, jpeg by its luma"
@@ -71,7 +71,7 @@ impl std::fmt::Debug for Hashed {
 /// What the reference gives for a picture too small to be hashed.
 const NOTHING: Hashed = Hashed { hashes: [Bits256([0; 4]); 8], quality: 0 };
 
-const NOTHING_TURNED: Turned = Turned { hashes: NOTHING.hashes, qualities: [0; 8] };
+const NOTHING_TURNED: Turned = Turned { hashes: NOTHING.hashes, qualities: [0; 8], contrast: 0.0 };
 
 fn too_small(picture: &impl Rows) -> bool {
     picture.width() < SIDE_MIN || picture.height() < SIDE_MIN
@@ -118,12 +118,14 @@ pub fn hash_512(picture: &impl Rows) -> Hashed {
 }
 
 /// The hashes of a picture turned in each of eight ways, each as that turned picture would be hashed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Turned {
     /// In the order of [`Dihedral::ALL`]; the first is the picture as it stands.
     hashes: [Bits256; 8],
     /// The quality of each.
     qualities: [u32; 8],
+    /// What lies between the darkest and the lightest place of the filtered picture, in grey levels.
+    contrast: f32,
 }
 
 impl std::fmt::Debug for Turned {
@@ -144,6 +146,7 @@ impl Turned {
             hashes: bits::eight(original.0, mirrored.0, flipped.0, both.0, bits::transposed),
             // The quality of a transposed picture is that of the picture.
             qualities: bits::eight(original.1, mirrored.1, flipped.1, both.1, |quality| quality),
+            contrast: bits::contrast(&smalls[0][0]),
         }
     }
 
@@ -151,6 +154,13 @@ impl Turned {
     #[must_use]
     pub const fn upright(&self) -> Hashed {
         Hashed { hashes: self.hashes, quality: self.qualities[0] }
+    }
+
+    /// How far the darkest and the lightest place of the filtered picture lie apart, 0 to 255: where it is little, a
+    /// grey level that was rounded away weighs in the hash.
+    #[must_use]
+    pub const fn contrast(&self) -> f32 {
+        self.contrast
     }
 
     /// The hashes of the picture turned as an EXIF orientation asks: the same, in another order.

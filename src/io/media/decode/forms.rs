@@ -8,6 +8,10 @@ use crate::core::pdq;
 use crate::core::raster::{Raster, Rows as _, View};
 use crate::core::verdict::Form;
 
+/// Grey levels between the darkest and the lightest place of a filtered picture below which the luma in its file, rounded
+/// to whole levels, gave hashes up to six bits from those by its colours.
+const CONTRAST_MIN: f32 = 96.0;
+
 /// Hashes the frames of one picture file and hands out each hash at once.
 pub(super) struct Forms<'a> {
     limits: &'a MediaLimits,
@@ -62,8 +66,9 @@ impl<'a> Forms<'a> {
         Ok(())
     }
 
-    /// Hashes the next frame by the luma that its file holds. Its colours are needed only where there may be a border
-    /// ([`View::may_have_border`]): whether there is one, and where it ends, is seen in them.
+    /// Hashes the next frame by the luma that its file holds. Its colours are looked at where that is not enough:
+    /// where luma has so little contrast that its having been rounded weighs, and where there may be a border
+    /// ([`View::may_have_border`]), since whether there is one, and where it ends, is seen in colours.
     pub(super) fn take_luma(
         &mut self,
         luma: &Raster,
@@ -71,7 +76,11 @@ impl<'a> Forms<'a> {
         colours: impl FnOnce() -> Result<Raster, Stop>,
     ) -> Result<(), Stop> {
         self.begin(luma)?;
-        self.tell_stored(luma, &pdq::hash_freely(luma), orientation)?;
+        let turned = pdq::hash_freely(luma);
+        if turned.contrast() < CONTRAST_MIN {
+            return self.take(&colours()?, orientation);
+        }
+        self.tell_stored(luma, &turned, orientation)?;
         if luma.view().may_have_border(self.limits.border_tolerance) {
             let colours = colours()?;
             self.take_trimmed(colours.view().oriented(orientation))?;

@@ -149,7 +149,7 @@ mod tests {
     use super::*;
     use crate::core::media::{Format, Picture};
     use crate::core::pdq;
-    use crate::core::raster::{Luma, Rows as _};
+    use crate::core::raster::Luma;
     use crate::core::verdict::{CheckState, Form};
     use crate::io::media::limits::MediaLimits;
     use image::codecs::jpeg::JpegEncoder;
@@ -299,6 +299,19 @@ mod tests {
         }
         let luma = read_as(&encoded(&picture, 90), Light::Luma).raster;
         assert!(!luma.view().may_have_border(12), "colours are not looked at for nothing");
+    }
+
+    #[test]
+    fn a_picture_of_little_contrast_is_hashed_by_its_colours() {
+        let picture = drawn(400, 300);
+        for (shade, by_colours) in [(1, false), (4, true)] {
+            let pixels = (0..300).flat_map(|y| (0..400).map(move |x| (x, y)));
+            let rgb = pixels.flat_map(|(x, y)| picture.pixel(x, y).map(|channel| channel / shade));
+            let bytes = encoded(&Raster::new(400, 300, rgb.collect()).unwrap(), 90);
+            let luma = read_as(&bytes, Light::Luma).raster;
+            assert_eq!(pdq::hash_freely(&luma).contrast() < 96.0, by_colours);
+            assert_eq!(found(&bytes) == found_by_colours(&bytes), by_colours);
+        }
     }
 
     #[test]
