@@ -27,8 +27,6 @@ mod filter;
 mod nearest;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod same;
 
 use crate::core::raster::{self, Rows};
 use crate::core::signal::Bits256;

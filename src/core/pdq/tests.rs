@@ -1,5 +1,7 @@
 //! PDQ against the rules written out plainly, against another implementation, and against itself turned.
 
+mod same;
+
 use super::*;
 use crate::core::raster::{Luma, Raster};
 use crate::core::verdict::Dihedral;

@@ -1,10 +1,7 @@
 //! The fast forms of the rules against straightforward ones: the same bits where that is promised, nearly so elsewhere.
 
-use super::tests::{Numbers, SIZES, drawn, plain_filter};
-use super::wide::{self, Work as _};
+use super::super::wide::Work as _;
 use super::*;
-use crate::core::raster::{Luma, Raster};
-use proptest::prelude::*;
 
 /// A filtered picture of any values that can come of pixels.
 fn small() -> impl Strategy<Value = Small> {
