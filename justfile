@@ -15,6 +15,10 @@ bench:
 compare *values:
     scripts/compare {{values}}
 
+# Decoding and hashing of JPEG beside the reference: times, and bits apart over many drawn pictures.
+compare-hash *what:
+    scripts/compare-hash {{what}}
+
 # Searches while entries come and go, the long form.
 churn:
     CHURN_ENTRIES=10000000 CHURN_SECONDS=60 cargo bench --bench churn

@@ -265,7 +265,7 @@ async fn hashes_of_an_item_can_be_screened_and_banked_as_they_are() {
     let (width, height) = drawn.dimensions();
     let raster = bulwark::core::raster::Raster::new(width, height, drawn.into_raw());
     let raster = raster.expect("shaped");
-    let hashed = bulwark::core::pdq::hash_turning(&raster.view());
+    let hashed = bulwark::core::pdq::hash_turning(&raster.view()).upright();
     let canonical = &parts[0].pictures[0].signals[0];
     let text = hex::encode(hashed.hashes[0].to_bytes());
     assert_eq!(canonical.value, Some(v1::signal::Value::Text(text)));

@@ -1,6 +1,6 @@
 //! The 16×16 lowest frequencies of a 64×64 picture, without the constant ones.
 
-use super::{SIDE, Small};
+use super::{SIDE, Small, wide};
 use std::sync::LazyLock;
 
 /// Frequencies kept along each axis.
@@ -26,8 +26,28 @@ static TURNED: LazyLock<[[f32; FREQUENCIES]; SIDE]> =
 /// Cosines times picture times cosines turned. Every sum is taken in the order of its index; the loops are
 /// nested so that neighbouring sums grow side by side.
 pub(super) fn transform(small: &Small) -> Coefficients {
+    wide::run(Transform(small))
+}
+
+pub(super) struct Transform<'a>(pub(super) &'a Small);
+
+impl wide::Work for Transform<'_> {
+    type Done = Coefficients;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> Coefficients {
+        multiply(self.0, &COSINES, &TURNED)
+    }
+}
+
+#[inline(always)]
+fn multiply(
+    small: &Small,
+    by_frequency: &[[f32; SIDE]; FREQUENCIES],
+    by_pixel: &[[f32; FREQUENCIES]; SIDE],
+) -> Coefficients {
     let mut half = [[0.0_f32; SIDE]; FREQUENCIES];
-    for (sums, cosines) in half.iter_mut().zip(COSINES.iter()) {
+    for (sums, cosines) in half.iter_mut().zip(by_frequency) {
         for (&cosine, row) in cosines.iter().zip(small) {
             for (sum, &value) in sums.iter_mut().zip(row) {
                 *sum += cosine * value;
@@ -36,7 +56,7 @@ pub(super) fn transform(small: &Small) -> Coefficients {
     }
     let mut whole = [[0.0_f32; FREQUENCIES]; FREQUENCIES];
     for (sums, row) in whole.iter_mut().zip(&half) {
-        for (&value, cosines) in row.iter().zip(TURNED.iter()) {
+        for (&value, cosines) in row.iter().zip(by_pixel) {
             for (sum, &cosine) in sums.iter_mut().zip(cosines) {
                 *sum += value * cosine;
             }

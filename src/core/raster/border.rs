@@ -92,6 +92,32 @@ fn soiled<L: Iterator<Item = [u8; 3]>>(
     lines
 }
 
+/// Whether the luma of a picture allows for a border of any colour, so that its colours are worth a look.
+///
+/// [`find`] cuts off nothing unless one of the outermost lines is uniform. All but a few pixels of such a line differ by no
+/// more than the tolerance in each channel from one colour, and so does their luma, by one more where it was rounded, from
+/// the luma of that colour; and so does the middle one of their luma. So each differs from that by no more than twice as
+/// much. This holds for colours that luma and the differences of colour can tell; where they tell more red, green or blue
+/// than there is, and it is cut to what there is, luma can vary where no colour is seen to.
+pub(super) fn possible(
+    width: u32,
+    height: u32,
+    tolerance: u8,
+    luma: impl Fn(u32, u32) -> u8 + Copy,
+) -> bool {
+    let tolerance = tolerance.saturating_add(1).saturating_mul(2);
+    let grey = |x: u32, y: u32| [luma(x, y); 3];
+    let row = |y: u32| {
+        let colour = median((0..width).map(|x| grey(x, y)));
+        uniform((0..width).map(|x| grey(x, y)), width, colour, tolerance)
+    };
+    let column = |x: u32| {
+        let colour = median((0..height).map(|y| grey(x, y)));
+        uniform((0..height).map(|y| grey(x, y)), height, colour, tolerance)
+    };
+    row(0) || row(height - 1) || column(0) || column(width - 1)
+}
+
 /// What remains when each side's uniform border is cut off, if that cuts anything and leaves enough.
 ///
 /// Rows are trimmed over the whole width first, then columns over the remaining rows, so that bars of

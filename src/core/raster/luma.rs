@@ -28,6 +28,15 @@ pub fn luma(red: u8, green: u8, blue: u8) -> f32 {
     REDS[usize::from(red)] + GREENS[usize::from(green)] + BLUES[usize::from(blue)]
 }
 
+/// The luma of pixels of red, green and blue, one after another.
+#[inline(always)]
+pub(super) fn luma_of_rgb(rgb: &[u8], row: &mut [f32]) {
+    let (rgb, _) = rgb.as_chunks::<3>();
+    for (value, &[red, green, blue]) in row.iter_mut().zip(rgb) {
+        *value = RED * f32::from(red) + GREEN * f32::from(green) + BLUE * f32::from(blue);
+    }
+}
+
 /// A picture that gives its luma row by row, from top to bottom.
 pub trait Rows {
     /// Width in pixels.
@@ -36,6 +45,11 @@ pub trait Rows {
     fn height(&self) -> u32;
     /// Writes the luma of row `y` into `row`, which holds exactly `width` values.
     fn luma_row(&self, y: u32, row: &mut [f32]);
+
+    /// The luma of the whole picture, where it is there as bytes, row by row.
+    fn bytes(&self) -> Option<&[u8]> {
+        None
+    }
 }
 
 /// Why bytes are not a picture.
@@ -105,6 +119,7 @@ impl Rows for Luma {
         self.height
     }
 
+    #[inline(always)]
     fn luma_row(&self, y: u32, row: &mut [f32]) {
         let from = y as usize * self.width as usize;
         row.copy_from_slice(&self.values[from..from + self.width as usize]);

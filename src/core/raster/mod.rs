@@ -14,4 +14,4 @@ mod tests;
 pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN};
 pub use luma::{Luma, Misshapen, Rows, luma};
 pub use pixels::Raster;
-pub use view::View;
+pub use view::{View, oriented_then};

@@ -141,6 +141,17 @@ fn turning_there_and_back_restores_the_picture_with_its_alpha() {
 }
 
 #[test]
+fn two_orientations_are_one() {
+    let raster = numbered(5, 4);
+    for first in 0..=9 {
+        for second in 0..=9 {
+            let both = raster.oriented(oriented_then(first, second));
+            assert!(raster.oriented(first).oriented(second) == both, "{first} then {second}");
+        }
+    }
+}
+
+#[test]
 fn compositing_mixes_by_alpha_and_plain_luma_ignores_it() {
     let plain = Raster::new(3, 1, vec![200; 9]).unwrap();
     let raster = plain.clone().with_alpha(vec![0, 128, 255]).unwrap();
@@ -244,6 +255,26 @@ proptest! {
         let view = raster.view().oriented(orientation);
         let view = background.map_or(view, |grey| view.composited(grey));
         prop_assert!(Luma::of(&view) == view.to_raster().luma());
+    }
+
+    #[test]
+    fn whatever_has_a_border_in_its_colours_may_have_one_by_its_luma(
+        inside in (8_u32..24, 8_u32..24), sides in [0_u32..6, 0..6, 0..6, 0..6],
+        colours in proptest::array::uniform4(any::<[u8; 3]>()), tolerance in 0_u8..20,
+        noise in proptest::collection::vec(any::<[u8; 3]>(), 40 * 40),
+    ) {
+        let framed = framed(&lively(inside.0, inside.1), sides, colours);
+        let (width, height) = (framed.width(), framed.height());
+        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let rgb = pixels.zip(&noise).flat_map(|((x, y), noise)| {
+            let [r, g, b] = framed.pixel(x, y);
+            let within = |channel: u8, by: u8| channel.saturating_add(by % (2 * tolerance + 1)).saturating_sub(tolerance);
+            [within(r, noise[0]), within(g, noise[1]), within(b, noise[2])]
+        });
+        let noisy = Raster::new(width, height, rgb.collect()).unwrap();
+        let rounded = noisy.luma().values().iter().map(|luma| luma.round() as u8).collect();
+        let luma = Raster::grey(width, height, rounded).unwrap();
+        prop_assert!(noisy.trimmed(tolerance).is_none() || luma.view().may_have_border(tolerance));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A picture looked at in another way: cut, turned, laid over a background, without copying pixels.
 
 use super::border;
-use super::luma::{Luma, Rows, luma};
+use super::luma::{Luma, Rows, luma, luma_of_rgb};
 use super::pixels::Raster;
 
 /// One of the eight symmetries: a pixel's place with its coordinates exchanged or not, then counted from the
@@ -26,6 +26,20 @@ impl Turn {
         }
     }
 
+    /// The EXIF orientation that asks for this.
+    const fn to_exif(self) -> u8 {
+        match (self.transpose, self.mirror, self.flip) {
+            (false, false, false) => 1,
+            (false, true, false) => 2,
+            (false, true, true) => 3,
+            (false, false, true) => 4,
+            (true, false, false) => 5,
+            (true, false, true) => 6,
+            (true, true, true) => 7,
+            (true, true, false) => 8,
+        }
+    }
+
     /// This, and then that.
     const fn then(self, next: Self) -> Self {
         let (mirror, flip) =
@@ -36,6 +50,13 @@ impl Turn {
             flip: self.flip != flip,
         }
     }
+}
+
+/// The EXIF orientation, 1 to 8, that turns a picture as one orientation and then the other does. Every other value
+/// turns nothing, as for [`View::oriented`].
+#[must_use]
+pub const fn oriented_then(first: u8, second: u8) -> u8 {
+    Turn::exif(first).then(Turn::exif(second)).to_exif()
 }
 
 /// A rectangle of a picture, turned and composited. Each change keeps the others.
@@ -121,6 +142,13 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Whether a picture of which this is the luma may have a border that [`Self::trimmed`] cuts off.
+    #[must_use]
+    pub fn may_have_border(self, tolerance: u8) -> bool {
+        let stored = self.upright();
+        border::possible(self.columns, self.rows, tolerance, |x, y| stored.pixel(x, y)[0])
+    }
+
     /// The same rectangle as it is stored.
     const fn upright(mut self) -> Self {
         self.turn = Turn::exif(1);
@@ -200,6 +228,7 @@ impl Rows for View<'_> {
         if self.turn.transpose { self.columns } else { self.rows }
     }
 
+    #[inline(always)]
     fn luma_row(&self, y: u32, row: &mut [f32]) {
         let walk = self.walk(y);
         let composited = self.background.is_some() && self.raster.alpha.is_some();
@@ -218,9 +247,7 @@ impl Rows for View<'_> {
             }
             (_, false) if walk.step == 1 => {
                 let bytes = &self.raster.pixels[walk.first * 3..(walk.first + length) * 3];
-                for (value, rgb) in row.iter_mut().zip(bytes.chunks_exact(3)) {
-                    *value = luma(rgb[0], rgb[1], rgb[2]);
-                }
+                luma_of_rgb(bytes, row);
             }
             _ => {
                 for (value, index) in row.iter_mut().zip(walk.indices(length)) {
@@ -265,6 +292,10 @@ impl Raster {
 }
 
 impl Rows for Raster {
+    fn bytes(&self) -> Option<&[u8]> {
+        (self.channels == 1).then_some(&self.pixels)
+    }
+
     fn width(&self) -> u32 {
         self.width
     }
@@ -273,6 +304,7 @@ impl Rows for Raster {
         self.height
     }
 
+    #[inline(always)]
     fn luma_row(&self, y: u32, row: &mut [f32]) {
         self.view().luma_row(y, row);
     }

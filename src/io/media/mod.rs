@@ -12,6 +12,7 @@ mod said;
 mod decode;
 mod expand;
 mod examine;
+pub mod trusted;
 pub mod worker;
 pub mod pool;
 

@@ -36,6 +36,18 @@ fn big_32(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?)).ok()
 }
 
+/// How many bytes at the beginning, at least one, are surely no part of a marker.
+fn before_marker(bytes: &[u8]) -> usize {
+    /// Bytes that are looked at together.
+    const BLOCK: usize = 32;
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let has_marker =
+        |block: &&[u8; BLOCK]| block.iter().fold(false, |has, byte| has | (*byte == 0xff));
+    let passed = blocks.iter().take_while(|block| !has_marker(block)).count() * BLOCK;
+    let rest = bytes.iter().skip(passed).take_while(|byte| **byte != 0xff);
+    (passed + rest.count()).max(1)
+}
+
 /// Follows the segments of a JPEG from its start to its end marker.
 pub(super) fn jpeg(bytes: &[u8]) -> JpegWalk {
     let mut walk = JpegWalk::default();
@@ -44,7 +56,7 @@ pub(super) fn jpeg(bytes: &[u8]) -> JpegWalk {
     while let Some(&byte) = bytes.get(at) {
         if byte != 0xff {
             // Entropy-coded data, or bytes between segments that decoders skip.
-            at += 1;
+            at += before_marker(&bytes[at..]);
             continue;
         }
         match bytes.get(at + 1) {

@@ -8,9 +8,9 @@ use crate::core::pdq;
 use crate::core::raster::{Raster, Rows as _, View};
 use crate::core::verdict::Form;
 
-/// Below this many pixels the symmetries are hashed from turned pixels, as whoever turned the picture would hash it:
-/// the cheap derivation is off by many bits there, and within a few from here on.
-const TURN_BELOW_PIXELS: u64 = 1 << 20;
+/// Grey levels between the darkest and the lightest place of a filtered picture below which the luma in its file, rounded
+/// to whole levels, gave hashes up to six bits from those by its colours.
+const CONTRAST_MIN: f32 = 96.0;
 
 /// Hashes the frames of one picture file and hands out each hash at once.
 pub(super) struct Forms<'a> {
@@ -42,64 +42,115 @@ impl<'a> Forms<'a> {
 
     /// Hashes the next frame; `orientation` is the EXIF one, 1 to 8.
     pub(super) fn take(&mut self, raster: &Raster, orientation: u8) -> Result<(), Stop> {
+        self.begin(raster)?;
         let canonical = raster.view();
-        let upright = match orientation {
-            2..=8 => Some(canonical.oriented(orientation)),
-            _ => None,
-        };
-        self.take_views(raster, upright)
+        let turned = pdq::hash_turning(&canonical);
+        self.tell_stored(raster, &turned, orientation)?;
+        let seen = canonical.oriented(orientation);
+        self.take_trimmed(seen)?;
+        self.take_composited(raster, seen)?;
+        self.frame += 1;
+        Ok(())
     }
 
     /// Hashes the next frame where its container gives the stored and the upright pixels separately.
     #[cfg(feature = "heic")]
     pub(super) fn take_pair(&mut self, stored: &Raster, upright: &Raster) -> Result<(), Stop> {
-        self.take_views(stored, Some(upright.view()))
+        self.begin(stored)?;
+        self.hash(Form::Canonical, &stored.view())?;
+        let seen = upright.view();
+        self.hash(Form::Oriented, &seen)?;
+        self.take_trimmed(seen)?;
+        self.take_composited(stored, seen)?;
+        self.frame += 1;
+        Ok(())
     }
 
-    fn take_views(&mut self, raster: &Raster, upright: Option<View<'_>>) -> Result<(), Stop> {
-        if self.is_full() {
-            return Err(Stop::TooLarge(Reason::Frames));
+    /// Hashes the next frame by the luma that its file holds. Its colours are looked at where that is not enough:
+    /// where luma has so little contrast that its having been rounded weighs, and where there may be a border
+    /// ([`View::may_have_border`]), since whether there is one, and where it ends, is seen in colours.
+    pub(super) fn take_luma(
+        &mut self,
+        luma: &Raster,
+        orientation: u8,
+        colours: impl FnOnce() -> Result<Raster, Stop>,
+    ) -> Result<(), Stop> {
+        self.begin(luma)?;
+        let turned = pdq::hash_freely(luma);
+        if turned.contrast() < CONTRAST_MIN {
+            return self.take(&colours()?, orientation);
         }
-        if raster.width() < pdq::SIDE_MIN || raster.height() < pdq::SIDE_MIN {
-            return Err(Stop::TooSmall);
-        }
-        let canonical = raster.view();
-        let seen = upright.unwrap_or(canonical);
-        let mut views = vec![(Form::Canonical, canonical)];
-        if let Some(upright) = upright {
-            views.push((Form::Oriented, upright));
-        }
-        if let Some(trimmed) = seen.trimmed(self.limits.border_tolerance) {
-            views.push((Form::Trimmed, trimmed));
-        }
-        if raster.is_translucent() {
-            views.push((Form::OnWhite, seen.composited(255)));
-            views.push((Form::OnBlack, seen.composited(0)));
-        }
-        for (form, view) in views {
-            self.hash(form, &view)?;
+        self.tell_stored(luma, &turned, orientation)?;
+        if luma.view().may_have_border(self.limits.border_tolerance) {
+            let colours = colours()?;
+            self.take_trimmed(colours.view().oriented(orientation))?;
         }
         self.frame += 1;
         Ok(())
     }
 
+    /// Whether there may be a further frame, of this size.
+    fn begin(&self, raster: &Raster) -> Result<(), Stop> {
+        if self.is_full() {
+            Err(Stop::TooLarge(Reason::Frames))
+        } else if raster.width() < pdq::SIDE_MIN || raster.height() < pdq::SIDE_MIN {
+            Err(Stop::TooSmall)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The stored pixels, and the same turned as they are shown.
+    fn tell_stored(
+        &mut self,
+        raster: &Raster,
+        turned: &pdq::Turned,
+        orientation: u8,
+    ) -> Result<(), Stop> {
+        let sides = (raster.width(), raster.height());
+        self.tell(Form::Canonical, sides, &turned.upright())?;
+        if !matches!(orientation, 2..=8) {
+            return Ok(());
+        }
+        let upright = raster.view().oriented(orientation);
+        let sides = (upright.width(), upright.height());
+        self.tell(Form::Oriented, sides, &turned.oriented(orientation))
+    }
+
+    fn take_trimmed(&mut self, seen: View<'_>) -> Result<(), Stop> {
+        match seen.trimmed(self.limits.border_tolerance) {
+            Some(trimmed) => self.hash(Form::Trimmed, &trimmed),
+            None => Ok(()),
+        }
+    }
+
+    fn take_composited(&mut self, raster: &Raster, seen: View<'_>) -> Result<(), Stop> {
+        if raster.is_translucent() {
+            self.hash(Form::OnWhite, &seen.composited(255))?;
+            self.hash(Form::OnBlack, &seen.composited(0))?;
+        }
+        Ok(())
+    }
+
     fn hash(&mut self, form: Form, view: &View<'_>) -> Result<(), Stop> {
-        let (width, height) = (view.width(), view.height());
-        if width < pdq::SIDE_MIN || height < pdq::SIDE_MIN {
+        let sides = (view.width(), view.height());
+        if sides.0 < pdq::SIDE_MIN || sides.1 < pdq::SIDE_MIN {
             // Only a trimmed form can come here: what is left between wide borders says nothing.
             return Ok(());
         }
+        self.tell(form, sides, &pdq::hash_turning(view).upright())
+    }
+
+    fn tell(&mut self, form: Form, sides: (u32, u32), hashed: &pdq::Hashed) -> Result<(), Stop> {
         if self.pictures >= self.pictures_max {
             return Err(Stop::TooLarge(Reason::Pictures));
         }
-        let small = u64::from(width) * u64::from(height) < TURN_BELOW_PIXELS;
-        let hashed = if small { pdq::hash_turning(view) } else { pdq::hash(view) };
         self.pictures += 1;
         (self.tell)(Picture {
             form,
             frame: self.frame,
-            width,
-            height,
+            width: sides.0,
+            height: sides.1,
             quality: hashed.quality,
             hashes: hashed.hashes,
         });
