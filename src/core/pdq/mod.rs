@@ -10,6 +10,7 @@
 //! | [`hash_one`] | the single function at full resolution, as for video frames | zero, quality 0 | **not filtered** | as it is |
 //! | [`hash_turning`] | none: every symmetry from turned pixels | zero, quality 0 | filtered | as it is |
 //! | [`hash_512`] | the dihedral function of the command-line tool | zero, quality 0 | filtered | nearest neighbour to 512×512 first |
+//! | [`hash_coefficients`] | none: near [`hash`], from the coefficients of a large JPEG | not taken | not taken | as it is |
 //!
 //! [`hash`] and [`hash_one`] differ on pictures of exactly 64×64 only, and there by the rounding of the filter's running
 //! sums, so by no bit unless coefficients all but tie.
@@ -19,6 +20,7 @@ mod dct;
 mod bits;
 mod filter;
 mod nearest;
+mod coefficients;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +28,8 @@ use crate::core::raster::{Rows, View};
 use crate::core::signal::Bits256;
 use crate::core::verdict::Dihedral;
 use small::{SIDE, Small};
+
+pub use coefficients::{Coarse, PIXELS_MIN, engine_coefficients, hash_coefficients};
 
 /// Least width and height that can be hashed, in pixels.
 pub const SIDE_MIN: u32 = 5;
