@@ -5,11 +5,10 @@ use super::NotThisWay;
 /// Bits that are there after [`Bits::fill`]: enough for the longest code with the longest value behind it.
 const FULL: u32 = 32;
 
-/// A place in entropy-coded data. Copying it is how a unit is read a second time.
+/// A place in entropy-coded data.
 ///
 /// At a marker, or at the end, zeros are lent, so that the common path need not ask; [`Bits::is_overdrawn`] tells
 /// whether any of them was used.
-#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     data: &'a [u8],
     /// The next byte to be taken.

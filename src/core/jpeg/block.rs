@@ -5,20 +5,20 @@ use super::bits::Bits;
 use super::headers::Tables;
 use super::huffman::END;
 
-/// Coefficients of a block, the vertical frequency counted first: number `8 · horizontal + vertical`. What is behind
-/// the 64th takes what has no place.
+/// Coefficients of a block, number `8 · vertical + horizontal` frequency. What is behind the 64th takes what has no
+/// place.
 pub(super) type Block = [i16; 128];
 
 /// No coefficient of a block of 8-bit samples comes near this, however it was rounded.
 const EXTREME: u32 = i16::MAX as u32;
 
-/// Where coefficients stand in a block, in the order of the scan (ITU-T T.81, figure A.6), turned.
+/// Where coefficients stand in a block, in the order of the scan (ITU-T T.81, figure A.6).
 pub(super) const ORDER: [u8; 64] = {
     let mut order = [0; 64];
     let (mut across, mut down) = (0_u8, 0_u8);
     let mut k = 0;
     while k < order.len() {
-        order[k] = 8 * across + down;
+        order[k] = 8 * down + across;
         let rises = (across + down).is_multiple_of(2);
         (across, down) = match (rises, across, down) {
             (true, 7, _) => (7, down + 1),
@@ -52,6 +52,8 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// The middle alone.
+    pub(super) const MIDDLE: Self = Self { low: 0, high: 0 };
     /// Holds nothing.
     pub(super) const NONE: Self = Self { low: i32::MAX, high: i32::MIN };
 
@@ -61,10 +63,9 @@ impl Range {
     }
 }
 
-/// Reads the next block of a component. `last` is the DC coefficient of the block before it. Only where `KEEPS` are
-/// coefficients written to `block`.
+/// Reads the next block of a component; `last` is the DC coefficient of the block before it.
 #[inline(always)]
-pub(super) fn read<const KEEPS: bool>(
+pub(super) fn read(
     bits: &mut Bits<'_>,
     tables: Tables<'_>,
     last: &mut i32,
@@ -81,10 +82,8 @@ pub(super) fn read<const KEEPS: bool>(
     if mean.unsigned_abs() > EXTREME {
         return Err(NotThisWay::Extreme);
     }
-    if KEEPS {
-        block[..64].fill(0);
-        block[0] = mean as i16;
-    }
+    block[..64].fill(0);
+    block[0] = mean as i16;
     // Sum of all other coefficients without their signs.
     let mut sum = 0_u32;
     let mut place = 0_u8;
@@ -98,10 +97,8 @@ pub(super) fn read<const KEEPS: bool>(
         place = place.wrapping_add(code.run).wrapping_add(1);
         let value = code.value(bits) * tables.factors[usize::from(place)];
         sum += value.unsigned_abs();
-        if KEEPS {
-            // Too large a value is noticed in the sum.
-            block[usize::from(PLACES[usize::from(place)] & 127)] = value as i16;
-        }
+        // Too large a value is noticed in the sum.
+        block[usize::from(PLACES[usize::from(place)] & 127)] = value as i16;
         bits.pass(code.whole.into());
         if place >= 63 {
             break code;
@@ -125,9 +122,9 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_the_standard() {
-        let first = [0, 8, 1, 2, 9, 16, 24, 17, 10, 3];
+        let first = [0, 1, 8, 16, 9, 2, 3, 10, 17, 24];
         assert_eq!(ORDER[..10], first);
-        assert_eq!(ORDER[60..], [61, 62, 55, 63]);
+        assert_eq!(ORDER[60..], [47, 55, 62, 63]);
         let mut all = ORDER;
         all.sort_unstable();
         assert!(all.iter().enumerate().all(|(k, place)| k == usize::from(*place)));

@@ -160,7 +160,7 @@ fn frame(body: &[u8], headers: &mut Headers) -> Option<Result<(), NotThisWay>> {
     Some(sampling(&mut headers.components))
 }
 
-/// Luma has every sample, and of colour differences there is one for a whole number of pixels.
+/// Luma has every sample, and of colour differences there is one for 1, 2 or 4 pixels along each axis.
 fn sampling(components: &mut [Component]) -> Result<(), NotThisWay> {
     let valid = |one: &Component| (1..=4).contains(&one.across) && (1..=4).contains(&one.down);
     if !components.iter().all(valid) {
@@ -172,9 +172,10 @@ fn sampling(components: &mut [Component]) -> Result<(), NotThisWay> {
     }
     let blocks: usize = components.iter().map(|one| one.across * one.down).sum();
     let Some((luma, colours)) = components.split_first() else { return Err(NotThisWay::Frame) };
-    let whole = |one: &Component| {
-        luma.across.is_multiple_of(one.across) && luma.down.is_multiple_of(one.down)
-    };
+    let is_power =
+        |whole: usize, part: usize| whole.is_multiple_of(part) && (whole / part).is_power_of_two();
+    let whole =
+        |one: &Component| is_power(luma.across, one.across) && is_power(luma.down, one.down);
     if blocks > UNIT_BLOCKS_MAX || !colours.iter().all(whole) {
         return Err(NotThisWay::Sampling);
     }

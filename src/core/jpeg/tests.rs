@@ -117,8 +117,8 @@ fn coefficients_are_those_of_the_decoded_pixels() {
                     // The mean of a block is its first coefficient, but for the rounding of pixels.
                     let mean = shown.iter().sum::<f32>() / 64.0;
                     assert!((low[0][0] / 8.0 - mean).abs() < 0.6, "{sampling:?} {quality}");
-                    for (across, column) in low.iter().enumerate() {
-                        for (down, value) in column.iter().enumerate() {
+                    for (down, row) in low.iter().enumerate() {
+                        for (across, value) in row.iter().enumerate() {
                             let off = (value - coefficient(shown, across, down)).abs();
                             assert!(off < 5.0, "{sampling:?} {quality} {across} {down}: {off}");
                         }

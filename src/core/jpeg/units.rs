@@ -10,7 +10,7 @@ use super::pixels::{self, Centred};
 /// Frequencies along each axis that are handed on.
 pub const KEPT: usize = 4;
 
-/// The lowest coefficients of a block of luma, less 128; the horizontal frequency is the first index.
+/// The lowest coefficients of a block of luma, less 128; the vertical frequency is the first index.
 pub type Low = [[f32; KEPT]; KEPT];
 
 /// Takes blocks of luma as it is seen. Blocks are counted in rows and columns of 8 pixels; one may lie beyond the
@@ -70,79 +70,110 @@ impl<'a> Unit<'a> {
         })
     }
 
-    /// Reads codes, and keeps coefficients of luma, or of all components.
+    /// Reads the codes of the next unit. Between which values the samples of each component lie is told from the sizes
+    /// of coefficients, which is far on the safe side.
     #[inline(always)]
-    fn read<const ALL: bool>(&mut self, bits: &mut Bits<'_>) -> Result<[Range; 3], NotThisWay> {
-        let mut ranges = [Range::NONE, Range { low: 0, high: 0 }, Range { low: 0, high: 0 }];
+    fn read(&mut self, bits: &mut Bits<'_>) -> Result<[Range; 3], NotThisWay> {
+        let mut ranges = [Range::NONE, Range::MIDDLE, Range::MIDDLE];
         let mut blocks = self.blocks.iter_mut();
         for (number, (component, tables)) in self.components.iter().enumerate() {
             let (last, range) = (&mut self.last[number], &mut ranges[number]);
             for block in blocks.by_ref().take(component.across * component.down) {
-                let found = if ALL || number == 0 {
-                    block::read::<true>(bits, *tables, last, block)?
-                } else {
-                    block::read::<false>(bits, *tables, last, block)?
-                };
-                *range = range.and(found);
+                *range = range.and(block::read(bits, *tables, last, block)?);
             }
         }
         Ok(ranges)
     }
 
+    /// Makes samples of some blocks; between which values they lie.
+    fn make(&mut self, blocks: std::ops::Range<usize>) -> Range {
+        let made = self.samples[blocks.clone()].iter_mut().zip(&self.blocks[blocks]);
+        made.fold(Range::NONE, |range, (samples, block)| {
+            pixels::make(block, samples);
+            range.and(pixels::range(samples))
+        })
+    }
+
+    /// Looks closer at a unit: whether it stays within the range of a byte when its samples are made, of luma first.
+    fn stays_after_all(&mut self, [_, blue, red]: [Range; 3]) -> bool {
+        let lumas = self.lumas();
+        let luma = self.make(0..lumas);
+        if stays(luma, blue, red) {
+            return true;
+        }
+        let [blue, red] = self.make_colours();
+        stays(luma, blue, red)
+    }
+
+    /// Makes samples of blue and red; between which values they lie.
+    fn make_colours(&mut self) -> [Range; 2] {
+        let [_, (blue, _), _] = self.components[..] else { return [Range::MIDDLE; 2] };
+        let (lumas, all) = (self.lumas(), self.blocks.len());
+        let reds = lumas + blue.across * blue.down;
+        [self.make(lumas..reds), self.make(reds..all)]
+    }
+
+    /// Makes samples of all components; between which values those of blue and red lie.
+    fn make_edge(&mut self) -> [Range; 2] {
+        self.make(0..self.lumas());
+        self.make_colours()
+    }
+
     /// Hands on the lowest coefficients of the luma of the unit at this place.
     fn hand_low(&self, column: usize, row: usize, take: &mut impl Take) {
-        let (across, down) = self.luma();
-        for (number, block) in self.blocks.iter().take(across * down).enumerate() {
+        for (number, block) in self.blocks.iter().take(self.lumas()).enumerate() {
             let mut low = [[0.0; KEPT]; KEPT];
             for (values, coefficients) in low.iter_mut().zip(block.chunks_exact(8)) {
                 for (value, coefficient) in values.iter_mut().zip(coefficients) {
                     *value = f32::from(*coefficient);
                 }
             }
-            take.low(column * across + number % across, row * down + number / across, &low);
+            let (column, row) = self.place(column, row, number);
+            take.low(column, row, &low);
         }
     }
 
-    /// Makes pixels, and hands on their luma.
-    fn hand_samples(
-        &mut self,
-        column: usize,
-        row: usize,
-        edges: Option<&mut Edges>,
-        take: &mut impl Take,
-    ) {
-        let basis = pixels::basis();
-        for (samples, block) in self.samples.iter_mut().zip(&self.blocks) {
-            *samples = pixels::samples(block, basis);
-        }
+    /// Makes pixels of the samples, and hands on their luma.
+    fn hand_samples(&mut self, column: usize, row: usize, take: &mut impl Take) {
+        let lumas = self.lumas();
         let (across, down) = self.luma();
-        let (lumas, colours) = self.samples.split_at_mut(across * down);
-        let place =
-            |number: usize| (column * across + number % across, row * down + number / across);
-        if let Some(edges) = edges {
-            for (number, samples) in lumas.iter().enumerate() {
-                let (column, row) = place(number);
-                edges.take(column, row, samples);
-            }
-        }
-        if let [_, (blue, _), (red, _)] = self.components[..] {
-            let (blues, reds) = colours.split_at(blue.across * blue.down);
-            for (number, samples) in lumas.iter_mut().enumerate() {
-                let (left, top) = (8 * (number % across), 8 * (number / across));
-                for (at, sample) in samples.iter_mut().enumerate() {
-                    let (x, y) = (left + at % 8, top + at / 8);
-                    let of = |planes: &[Centred], one: &Component| {
-                        let (x, y) = (x * one.across / across, y * one.down / down);
-                        planes[y / 8 * one.across + x / 8][y % 8 * 8 + x % 8]
-                    };
-                    *sample = pixels::seen(*sample, of(blues, blue), of(reds, red));
+        let (own, colours) = self.samples.split_at_mut(lumas);
+        match self.components[..] {
+            [_, (blue, _), (red, _)] => {
+                let (blues, reds) = colours.split_at(blue.across * blue.down);
+                for (number, samples) in own.iter_mut().enumerate() {
+                    let (left, top) = (8 * (number % across), 8 * (number / across));
+                    for (y, lumas) in samples.chunks_exact_mut(8).enumerate() {
+                        let of = |planes: &[Centred], one: &Component| {
+                            // Samples for the pixels of a block lie in one block.
+                            let (x, y) = (left * one.across / across, (top + y) * one.down / down);
+                            let block = &planes[y / 8 * one.across + x / 8];
+                            let samples = &block[y % 8 * 8..][..8];
+                            let ratio = (across / one.across).trailing_zeros();
+                            std::array::from_fn(|pixel| samples[x % 8 + (pixel >> ratio) & 7])
+                        };
+                        pixels::seen(lumas, &of(blues, blue), &of(reds, red));
+                    }
                 }
             }
+            _ => own.iter_mut().for_each(pixels::seen_grey),
         }
-        for (number, samples) in lumas.iter().enumerate() {
-            let (column, row) = place(number);
+        for (number, samples) in self.samples.iter().take(lumas).enumerate() {
+            let (column, row) = self.place(column, row, number);
             take.samples(column, row, samples);
         }
+    }
+
+    /// Column and row of a block of luma.
+    fn place(&self, column: usize, row: usize, number: usize) -> (usize, usize) {
+        let (across, down) = self.luma();
+        (column * across + number % across, row * down + number / across)
+    }
+
+    /// How many blocks of luma there are.
+    fn lumas(&self) -> usize {
+        let (across, down) = self.luma();
+        across * down
     }
 
     fn luma(&self) -> (usize, usize) {
@@ -157,7 +188,8 @@ pub(super) fn follow(
     take: &mut impl Take,
 ) -> Result<Edges, NotThisWay> {
     let mut unit = Unit::of(headers)?;
-    let mut edges = Edges::of(headers.width, headers.height);
+    let (across, down) = unit.luma();
+    let mut edges = Edges::of(headers.width, headers.height, (8 * across, 8 * down));
     let mut bits = Bits::new(bytes.get(headers.data..).unwrap_or_default());
     let (wide, high) = headers.units();
     let mut until_restart = headers.restart;
@@ -176,18 +208,23 @@ pub(super) fn follow(
             }
             // Units of the outermost ring have the lines; colours of the next one may be mixed into theirs.
             let from_edge = row.min(high - 1 - row).min(column).min(wide - 1 - column);
-            let (began, last) = (bits, unit.last);
-            let ranges = unit.read::<false>(&mut bits)?;
-            if from_edge < 2 {
-                let far = |range: Range| range.high.max(-range.low) as f32 / 8.0;
-                edges.coloured(far(ranges[1]), far(ranges[2]));
+            let ranges = unit.read(&mut bits)?;
+            if from_edge == 1 {
+                edges.coloured(column, row, [ranges[1], ranges[2]]);
             }
-            if from_edge > 0 && stays(ranges[0], ranges[1], ranges[2]) {
+            if from_edge > 0
+                && (stays(ranges[0], ranges[1], ranges[2]) || unit.stays_after_all(ranges))
+            {
                 unit.hand_low(column, row, take);
             } else {
-                (bits, unit.last) = (began, last);
-                unit.read::<true>(&mut bits)?;
-                unit.hand_samples(column, row, (from_edge == 0).then_some(&mut edges), take);
+                if from_edge == 0 {
+                    edges.coloured(column, row, unit.make_edge());
+                    for number in 0..unit.lumas() {
+                        let (column, row) = unit.place(column, row, number);
+                        edges.take(column, row, &unit.samples[number]);
+                    }
+                }
+                unit.hand_samples(column, row, take);
             }
             if bits.is_overdrawn() {
                 return Err(NotThisWay::Truncated);

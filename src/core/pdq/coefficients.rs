@@ -128,15 +128,15 @@ impl Field {
     }
 
     fn low(&mut self, column: usize, row: usize, low: &Low) {
-        for across in self.across.of(column) {
+        for down in self.down.of(row) {
             let mut sums = [0.0; KEPT];
-            for (weight, values) in across.frequencies.iter().zip(low) {
+            for (weight, values) in down.frequencies.iter().zip(low) {
                 for (sum, value) in sums.iter_mut().zip(values) {
                     *sum += weight * value;
                 }
             }
-            for down in self.down.of(row) {
-                let products = down.frequencies.iter().zip(sums);
+            for across in self.across.of(column) {
+                let products = across.frequencies.iter().zip(sums);
                 let sum: f32 = products.map(|(weight, sum)| weight * sum).sum();
                 self.sums[down.field][across.field] += sum;
             }
@@ -195,14 +195,12 @@ impl Take for Fields {
 /// A picture hashed from coefficients.
 #[derive(Debug)]
 pub struct Coarse {
-    /// Width of the stored picture, in pixels.
-    pub width: u32,
-    /// Height of the stored picture, in pixels.
-    pub height: u32,
+    /// Width and height as it is stored, in pixels.
+    pub sides: (u32, u32),
     /// As it is stored.
     pub stored: Hashed,
-    /// As its EXIF orientation asks, where it asks for something.
-    pub upright: Option<Hashed>,
+    /// As its EXIF orientation asks, where it asks for something, with width and height.
+    pub upright: Option<((u32, u32), Hashed)>,
     /// Its outermost lines, which tell whether a trimmed form is to be hashed as well; that takes pixels.
     pub edges: Edges,
 }
@@ -227,10 +225,12 @@ pub fn hash_coefficients(
     let mut fields = Fields { stored: Field::of(width, height, 1), upright };
     let edges = opened.follow(&mut fields)?;
     Ok(Coarse {
-        width,
-        height,
+        sides: (width, height),
         stored: fields.stored.hashed(),
-        upright: fields.upright.as_ref().map(Field::hashed),
+        upright: fields.upright.as_ref().map(|upright| {
+            let sides = if upright.transposed { (height, width) } else { (width, height) };
+            (sides, upright.hashed())
+        }),
         edges,
     })
 }

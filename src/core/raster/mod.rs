@@ -12,6 +12,6 @@ mod view;
 mod tests;
 
 pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN, STRAY_ONE_IN};
-pub use luma::{Luma, Misshapen, Rows, luma};
+pub use luma::{BLUE, GREEN, Luma, Misshapen, RED, Rows, luma};
 pub use pixels::Raster;
 pub use view::View;

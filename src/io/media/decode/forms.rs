@@ -4,7 +4,7 @@ use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
 use super::Stop;
 use crate::core::media::Picture;
-use crate::core::pdq;
+use crate::core::pdq::{self, Coarse, Hashed};
 use crate::core::raster::{Raster, Rows as _, View};
 use crate::core::verdict::Form;
 
@@ -94,6 +94,32 @@ impl<'a> Forms<'a> {
         }
         let small = u64::from(width) * u64::from(height) < TURN_BELOW_PIXELS;
         let hashed = if small { pdq::hash_turning(view) } else { pdq::hash(view) };
+        self.tell(form, (width, height), &hashed, false);
+        Ok(())
+    }
+
+    /// Takes a picture that was hashed from its coefficients as the next frame. False, and nothing is taken, where not
+    /// all of its forms may be told.
+    pub(super) fn take_coarse(&mut self, coarse: &Coarse) -> bool {
+        let forms = 1 + u32::from(coarse.upright.is_some());
+        if self.is_full() || self.pictures_max.saturating_sub(self.pictures) < forms {
+            return false;
+        }
+        self.tell(Form::Canonical, coarse.sides, &coarse.stored, true);
+        if let Some((sides, upright)) = &coarse.upright {
+            self.tell(Form::Oriented, *sides, upright, true);
+        }
+        self.frame += 1;
+        true
+    }
+
+    fn tell(
+        &mut self,
+        form: Form,
+        (width, height): (u32, u32),
+        hashed: &Hashed,
+        by_coefficients: bool,
+    ) {
         self.pictures += 1;
         (self.tell)(Picture {
             form,
@@ -101,9 +127,9 @@ impl<'a> Forms<'a> {
             width,
             height,
             quality: hashed.quality,
+            by_coefficients,
             hashes: hashed.hashes,
         });
-        Ok(())
     }
 }
 

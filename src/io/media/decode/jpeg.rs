@@ -3,6 +3,8 @@
 use super::super::reason::Reason;
 use super::forms::Forms;
 use super::{Room, Stop, complete, scans};
+use crate::core::jpeg::Limits;
+use crate::core::pdq::{self, Coarse};
 use crate::core::raster::Raster;
 use image::metadata::Orientation;
 use zune_jpeg::JpegDecoder;
@@ -37,6 +39,12 @@ impl From<scans::Fault> for Stop {
 }
 
 pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
+    if room.limits.by_coefficients
+        && let Some(coarse) = by_coefficients(bytes, room)
+        && forms.take_coarse(&coarse)
+    {
+        return Ok(());
+    }
     let walk = complete::jpeg(bytes);
     let (outcome, strict) = match read(walk.blocks(bytes), true, walk.adobe, room) {
         Err(stop @ Stop::Corrupt(_)) => (read(bytes, false, walk.adobe, room), Some(stop)),
@@ -56,19 +64,56 @@ pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Re
     }
 }
 
-fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Raster, u8), Stop> {
-    let side = usize::try_from(room.limits.side_max).unwrap_or(usize::MAX);
-    let options = DecoderOptions::default()
+/// The hash of a large and usual JPEG from its coefficients. Nothing where anything needs a closer look: a limit, a
+/// file that is not whole, a border that would be trimmed.
+fn by_coefficients(bytes: &[u8], room: &Room<'_>) -> Option<Coarse> {
+    let (decoder, width, height) = open(bytes, options(true), room).ok()?;
+    let limits = Limits {
+        pixels_min: pdq::PIXELS_MIN,
+        pixels_max: room.limits.pixels_max,
+        side_max: room.limits.side_max,
+    };
+    let coarse = pdq::hash_coefficients(bytes, orientation(&decoder), limits).ok()?;
+    let may_be_trimmed = coarse.edges.may_be_border(room.limits.border_tolerance);
+    (coarse.sides == (width, height) && !may_be_trimmed).then_some(coarse)
+}
+
+fn options(strict: bool) -> DecoderOptions {
+    DecoderOptions::default()
         .set_strict_mode(strict)
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
-        .jpeg_set_max_scans(SCANS_MAX);
+        .jpeg_set_max_scans(SCANS_MAX)
+}
+
+type Decoder<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
+
+/// A decoder that has read the headers, and the sides of the picture, for which there is room.
+fn open<'a>(
+    bytes: &'a [u8],
+    options: DecoderOptions,
+    room: &Room<'_>,
+) -> Result<(Decoder<'a>, u32, u32), Stop> {
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers()?;
     let (width, height) = decoder.dimensions().ok_or(Stop::Corrupt(Reason::DecoderRefused))?;
     let narrow = |length| u32::try_from(length).map_err(|_| Stop::TooLarge(Reason::Side));
     let (width, height) = (narrow(width)?, narrow(height)?);
     room.admit(width, height, BYTES_PER_PIXEL)?;
+    Ok((decoder, width, height))
+}
+
+fn orientation(decoder: &Decoder<'_>) -> u8 {
+    decoder
+        .exif()
+        .and_then(|exif| Orientation::from_exif_chunk(exif))
+        .map_or(1, Orientation::to_exif)
+}
+
+fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Raster, u8), Stop> {
+    let side = usize::try_from(room.limits.side_max).unwrap_or(usize::MAX);
+    let options = options(strict);
+    let (mut decoder, width, height) = open(bytes, options, room)?;
     let stored = decoder.input_colorspace().ok_or(Stop::Corrupt(Reason::DecoderRefused))?;
     let plain_inks = stored == ColorSpace::CMYK && !adobe;
     let wanted = match stored {
@@ -80,10 +125,7 @@ fn read(bytes: &[u8], strict: bool, adobe: bool, room: &Room<'_>) -> Result<(Ras
     decoder.set_options(
         options.jpeg_set_out_colorspace(wanted).set_max_width(side).set_max_height(side),
     );
-    let orientation = decoder
-        .exif()
-        .and_then(|exif| Orientation::from_exif_chunk(exif))
-        .map_or(1, Orientation::to_exif);
+    let orientation = orientation(&decoder);
     let mut values = decoder.decode()?;
     let raster = match wanted {
         ColorSpace::Luma => Raster::grey(width, height, values)?,
@@ -111,13 +153,4 @@ fn inks_to_light(values: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_ink_is_white_and_black_ink_is_black() {
-        let mut values = vec![0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 10, 20, 30, 128];
-        inks_to_light(&mut values);
-        assert_eq!(values, [255, 255, 255, 0, 0, 0, 0, 255, 255, 122, 117, 112]);
-    }
-}
+mod tests;
