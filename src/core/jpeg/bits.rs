@@ -1,6 +1,6 @@
 //! Bits of the entropy-coded data of a JPEG, taken several bytes at a time.
 
-use super::NotThisWay;
+use super::why::NotThisWay;
 
 /// Bits that are there after [`Bits::fill`]: enough for the longest code with the longest value behind it.
 const FULL: u32 = 32;

@@ -1,9 +1,9 @@
 //! Coefficients of one block, and between which values its samples can lie.
 
-use super::NotThisWay;
 use super::bits::Bits;
 use super::headers::Tables;
 use super::huffman::END;
+use super::why::NotThisWay;
 
 /// Coefficients of a block, number `8 · vertical + horizontal` frequency. What is behind the 64th takes what has no
 /// place.

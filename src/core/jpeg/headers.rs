@@ -1,14 +1,16 @@
 //! The segments of a JPEG before its scan, read strictly: what is not quite usual is left to a full decoder.
 
-use super::NotThisWay;
-use super::block::ORDER;
 use super::huffman::{Kind, Table};
+use super::why::NotThisWay;
 
 /// Factors to multiply coefficients by, by place in the order of the scan; 0 for places outside a block.
 pub(super) type Factors = [i32; 256];
 
 /// Blocks of one unit at most (ITU-T T.81, B.2.3).
 const UNIT_BLOCKS_MAX: usize = 10;
+
+/// Place of the last coefficient in the order of the scan.
+const COEFFICIENT_LAST: u8 = 63;
 
 /// A component of the picture: luma first, then both colour differences.
 pub(super) struct Component {
@@ -96,7 +98,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Headers, NotThisWay> {
         match marker {
             0xc0 | 0xc1 => frame(body, &mut headers).ok_or(NotThisWay::Frame)??,
             0xc2 | 0xc6 => return Err(NotThisWay::Progressive),
-            0xc9..=0xcb | 0xcd..=0xcf | 0xcc => return Err(NotThisWay::Arithmetic),
+            0xc9..=0xcf => return Err(NotThisWay::Arithmetic),
             0xc4 => codes(body, &mut headers)?,
             0xdb => factors(body, &mut headers)?,
             0xdd => match *body {
@@ -221,8 +223,10 @@ fn factors(mut body: &[u8], headers: &mut Headers) -> Result<(), NotThisWay> {
 fn scan(body: &[u8], headers: &mut Headers) -> Result<(), NotThisWay> {
     let (&count, rest) = body.split_first().ok_or(NotThisWay::Scan)?;
     let (listed, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or(NotThisWay::Scan)?;
-    let last = ORDER.len() as u8 - 1;
-    if rest != [0, last, 0] || usize::from(count) != headers.components.len() || count == 0 {
+    if rest != [0, COEFFICIENT_LAST, 0]
+        || usize::from(count) != headers.components.len()
+        || count == 0
+    {
         return Err(NotThisWay::Scan);
     }
     for (component, two) in headers.components.iter_mut().zip(listed.chunks_exact(2)) {

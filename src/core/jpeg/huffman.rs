@@ -1,7 +1,7 @@
 //! Huffman tables of a sequential JPEG, which give run, size and length of a code in one look.
 
-use super::NotThisWay;
 use super::bits::Bits;
+use super::why::NotThisWay;
 
 /// Codes up to this length are found in one look; longer ones are rare by their nature.
 const LOOK: u32 = 10;

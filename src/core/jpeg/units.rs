@@ -1,11 +1,11 @@
 //! The units of the scan one after the other: skimmed where that is enough, made into pixels where it is not.
 
-use super::NotThisWay;
 use super::bits::Bits;
 use super::block::{self, Block, Range};
 use super::edges::Edges;
 use super::headers::{Component, Headers, Tables};
 use super::pixels::{self, Centred};
+use super::why::NotThisWay;
 
 /// Frequencies along each axis that are handed on.
 pub const KEPT: usize = 4;
@@ -150,7 +150,7 @@ impl<'a> Unit<'a> {
                             let block = &planes[y / 8 * one.across + x / 8];
                             let samples = &block[y % 8 * 8..][..8];
                             let ratio = (across / one.across).trailing_zeros();
-                            std::array::from_fn(|pixel| samples[x % 8 + (pixel >> ratio) & 7])
+                            std::array::from_fn(|pixel| samples[(x % 8 + (pixel >> ratio)) & 7])
                         };
                         pixels::seen(lumas, &of(blues, blue), &of(reds, red));
                     }

@@ -6,7 +6,9 @@
 //! several blocks has next to nothing. How far the hash is from that of [`super::hash`] was measured:
 //! `docs/decisions/0012-coefficients.md`.
 
-use super::{Hashed, SIDE, Small, bits, dct};
+use super::hashed::Hashed;
+use super::small::{SIDE, Small};
+use super::{bits, dct};
 use crate::core::jpeg::{self, Centred, Edges, KEPT, Limits, Low, NotThisWay, Take};
 use std::ops::Range;
 

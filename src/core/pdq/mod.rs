@@ -16,6 +16,7 @@
 //! sums, so by no bit unless coefficients all but tie.
 
 mod small;
+mod hashed;
 mod dct;
 mod bits;
 mod filter;
@@ -30,6 +31,7 @@ use crate::core::verdict::Dihedral;
 use small::{SIDE, Small};
 
 pub use coefficients::{Coarse, PIXELS_MIN, engine_coefficients, hash_coefficients};
+pub use hashed::Hashed;
 
 /// Least width and height that can be hashed, in pixels.
 pub const SIDE_MIN: u32 = 5;
@@ -44,22 +46,6 @@ pub const fn engine() -> &'static str {
 #[must_use]
 pub const fn engine_512() -> &'static str {
     "pdq/1 nearest-512"
-}
-
-/// The hash of a picture in all its symmetries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Hashed {
-    /// PDQ in the order of [`crate::core::verdict::Dihedral::ALL`]; the first is the picture as it stands.
-    pub hashes: [Bits256; 8],
-    /// How much structure there is to hash, 0 to 100; below 50 the hash says too little to match by.
-    pub quality: u32,
-}
-
-impl std::fmt::Debug for Hashed {
-    /// Prints the quality only: a hash must not reach a log by way of `{:?}`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Hashed(quality {})", self.quality)
-    }
 }
 
 /// What the reference gives for a picture too small to be hashed.
