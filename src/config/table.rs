@@ -268,6 +268,8 @@ section! {
         archive_depth_max: u32 = 3, in 1..=16;
         /// Bytes of all entries of one archive together, unpacked.
         archive_bytes_max: Bytes = Bytes::mib(256), in Bytes::mib(1)..=Bytes::mib(1 << 16);
+        /// Whether screening hashes large JPEG from their coefficients: several times faster, and up to some bits off. `HashMedia` never does.
+        jpeg_by_coefficients: bool = false;
     }
 }
 

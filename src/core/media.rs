@@ -34,6 +34,8 @@ pub struct Picture {
     pub height: u32,
     /// PDQ quality, 0 to 100.
     pub quality: u32,
+    /// Hashed from coefficients, by [`crate::core::pdq::hash_coefficients`]: not quite the canonical hash.
+    pub by_coefficients: bool,
     /// PDQ of the eight symmetries, in the order of [`crate::core::verdict::Dihedral::ALL`].
     pub hashes: [Bits256; 8],
 }

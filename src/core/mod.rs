@@ -7,6 +7,7 @@ pub mod time;
 pub mod signal;
 pub mod hamming;
 pub mod raster;
+pub mod jpeg;
 pub mod access;
 pub mod key;
 pub mod verdict;

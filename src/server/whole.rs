@@ -99,6 +99,7 @@ fn media_settings(settings: &Settings) -> MediaSettings {
             depth_max: from.archive_depth_max,
             expanded_bytes_max: from.archive_bytes_max.0,
             memory_bytes_max: from.memory_max.0,
+            by_coefficients: from.jpeg_by_coefficients,
             item_time_max: from.item_time_max,
             ..usual.limits
         },

@@ -11,6 +11,7 @@
 //! | [`hash_turning`] | none: as [`hash`], and the symmetries as of turned pixels | zero, quality 0 | filtered | as it is |
 //! | [`hash_freely`] | none: all symmetries as of turned pixels | zero, quality 0 | filtered | as it is |
 //! | [`hash_512`] | the dihedral function of the command-line tool | zero, quality 0 | filtered | nearest neighbour to 512×512 first |
+//! | [`hash_coefficients`] | none: near [`hash`], from the coefficients of a large JPEG | not taken | not taken | as it is |
 //!
 //! [`hash`] and [`hash_one`] differ on pictures of exactly 64×64 only, and there by the rounding of the filter's running
 //! sums, so by no bit unless coefficients all but tie. In the same way, and no more, does what [`hash_freely`] computes
@@ -20,11 +21,13 @@ mod small;
 mod wide;
 mod turn;
 mod window;
+mod hashed;
 mod dct;
 mod bits;
 mod tents;
 mod filter;
 mod nearest;
+mod coefficients;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +35,9 @@ use crate::core::raster::{self, Rows};
 use crate::core::signal::Bits256;
 use crate::core::verdict::Dihedral;
 use small::{SIDE, Small};
+
+pub use coefficients::{Coarse, PIXELS_MIN, engine_coefficients, hash_coefficients};
+pub use hashed::Hashed;
 
 /// Least width and height that can be hashed, in pixels.
 pub const SIDE_MIN: u32 = 5;
@@ -48,22 +54,6 @@ pub const fn engine() -> &'static str {
 #[must_use]
 pub const fn engine_512() -> &'static str {
     "pdq/1 nearest-512"
-}
-
-/// The hash of a picture in all its symmetries.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Hashed {
-    /// PDQ in the order of [`crate::core::verdict::Dihedral::ALL`]; the first is the picture as it stands.
-    pub hashes: [Bits256; 8],
-    /// How much structure there is to hash, 0 to 100; below 50 the hash says too little to match by.
-    pub quality: u32,
-}
-
-impl std::fmt::Debug for Hashed {
-    /// Prints the quality only: a hash must not reach a log by way of `{:?}`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Hashed(quality {})", self.quality)
-    }
 }
 
 /// What the reference gives for a picture too small to be hashed.

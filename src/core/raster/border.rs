@@ -10,7 +10,7 @@ pub const BORDER_TOLERANCE: u8 = 12;
 pub const REMAINING_PERCENT_MIN: u32 = 25;
 
 /// One pixel in this many of a line may be outside the tolerance: ringing of a lossy codec beside the edge.
-const STRAY_ONE_IN: u32 = 64;
+pub const STRAY_ONE_IN: u32 = 64;
 
 /// Side of a lossy codec's block, which is how far an edge is seen.
 const BLOCK: usize = 8;

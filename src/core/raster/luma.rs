@@ -1,11 +1,11 @@
 //! Luma: of one pixel, of a row, of a whole picture.
 
 /// Weight of red in luma (ITU-R BT.601), as PDQ's reference takes it.
-const RED: f32 = 0.299;
+pub const RED: f32 = 0.299;
 /// Weight of green in luma.
-const GREEN: f32 = 0.587;
+pub const GREEN: f32 = 0.587;
 /// Weight of blue in luma.
-const BLUE: f32 = 0.114;
+pub const BLUE: f32 = 0.114;
 
 /// The products of a weight with every channel value, as they would be computed at each pixel.
 const fn products(weight: f32) -> [f32; 256] {

@@ -11,7 +11,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN};
-pub use luma::{Luma, Misshapen, Rows, luma};
+pub use border::{BORDER_TOLERANCE, REMAINING_PERCENT_MIN, STRAY_ONE_IN};
+pub use luma::{BLUE, GREEN, Luma, Misshapen, RED, Rows, luma};
 pub use pixels::Raster;
 pub use view::{View, oriented_then};

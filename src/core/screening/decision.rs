@@ -1,6 +1,7 @@
 //! The decision: one verdict from findings, coverage and the surface's policy.
 
 use crate::core::id::VerdictId;
+use crate::core::pdq;
 use crate::core::policy::{Context, Surface};
 use crate::core::resident::Holding;
 use crate::core::screening::coverage::{
@@ -55,7 +56,10 @@ impl Deciding {
     ) -> Self {
         let is_lawful = !lacks_legal_basis(surface, context);
         let lookup = is_lawful.then(|| Lookup::new(seed(context, question)));
-        let versions = versions(holding, surface, moment.index, moment.now);
+        let mut versions = versions(holding, surface, moment.index, moment.now);
+        if question.by_coefficients {
+            versions.engine = format!("{}; {}", pdq::engine(), pdq::engine_coefficients());
+        }
         Self { lookup, moment, versions }
     }
 
@@ -155,7 +159,7 @@ fn versions(holding: &Holding, surface: &Surface, index: u64, now: Time) -> Vers
             .collect(),
         surface: surface.id.clone(),
         policy: surface.version,
-        engine: crate::core::pdq::engine().to_owned(),
+        engine: pdq::engine().to_owned(),
     }
 }
 

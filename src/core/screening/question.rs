@@ -57,6 +57,8 @@ pub struct Question {
     pub coverage: Vec<Covered>,
     /// Scores to weigh.
     pub scores: Vec<GivenScore>,
+    /// Some of the hashes are from coefficients, and not quite canonical.
+    pub by_coefficients: bool,
 }
 
 const BYTES_NOT_SEEN: &str = "signals as given, bytes not seen";
@@ -116,6 +118,7 @@ impl Question {
             self.probes.extend(digest_probes(digests, &place));
         }
         for picture in &part.pictures {
+            self.by_coefficients |= picture.by_coefficients;
             // Symmetries of a symmetric picture are equal: each value is looked for once.
             let forms = Dihedral::ALL.into_iter().zip(picture.hashes).enumerate();
             let forms = forms.filter(|(place, (_, bits))| !picture.hashes[..*place].contains(bits));
@@ -156,7 +159,7 @@ impl Question {
                 }
             })
             .collect();
-        Self { probes, coverage, scores: Vec::new() }
+        Self { probes, coverage, ..Self::default() }
     }
 
     /// What scores alone ask: nothing else was examined, and the coverage says so.
@@ -166,7 +169,7 @@ impl Question {
             .into_iter()
             .map(|check| covered(check, CheckState::SourceUnavailable, NOT_IN_THIS_CALL, ""))
             .collect();
-        Self { probes: Vec::new(), coverage, scores: Vec::new() }.with_scores(scores)
+        Self { coverage, ..Self::default() }.with_scores(scores)
     }
 
     /// Adds the caller's scores, if it gave any.

@@ -29,6 +29,8 @@ pub struct MediaLimits {
     /// the default lets still pictures of 100 million pixels of eight bits through, about 95 million of sixteen bits
     /// with transparency or of frames of an animation, 80 million of AVIF and HEIC, 30 million of JPEG XL.
     pub memory_bytes_max: u64,
+    /// Whether large JPEG may be hashed from their coefficients, which is not quite the canonical hash.
+    pub by_coefficients: bool,
     /// Time for one item, from being handed to a worker.
     pub item_time_max: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for MediaLimits {
             pictures_max: 10_000,
             border_tolerance: crate::core::raster::BORDER_TOLERANCE,
             memory_bytes_max: 2 << 30,
+            by_coefficients: false,
             item_time_max: Duration::from_secs(10),
         }
     }

@@ -8,6 +8,7 @@ pub use settings::MediaSettings;
 use super::blob::SealedBlob;
 use super::examine::without_looking;
 use super::found::Findings;
+use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Examined, Format, Part, sniff};
 use crate::core::verdict::CheckState;
@@ -111,11 +112,27 @@ impl Examiner {
     ///
     /// The digests of the whole are always there. Dropping the future kills the worker that was busy with the item.
     pub async fn examine(&self, blob: SealedBlob, deadline: Instant) -> Examined {
+        self.examine_within(blob, &self.shared.settings.limits, deadline).await
+    }
+
+    /// The same for hashes that will be kept or exchanged: each is canonical, whatever the settings are.
+    pub async fn examine_canonically(&self, blob: SealedBlob, deadline: Instant) -> Examined {
+        let usual = self.shared.settings.limits.clone();
+        let limits = MediaLimits { by_coefficients: false, ..usual };
+        self.examine_within(blob, &limits, deadline).await
+    }
+
+    async fn examine_within(
+        &self,
+        blob: SealedBlob,
+        limits: &MediaLimits,
+        deadline: Instant,
+    ) -> Examined {
         let format = sniff(blob.head());
         let parts = if let Some((image, video, reason)) = without_looking(format, blob.len()) {
             whole(format, image, video, reason)
         } else {
-            self.shared.ask(&blob, format, deadline).await
+            self.shared.ask(&blob, format, limits, deadline).await
         };
         let mut examined = Examined { parts };
         if let Some(first) = examined.parts.first_mut() {
@@ -161,7 +178,13 @@ fn whole(format: Format, image: CheckState, video: CheckState, reason: Reason) -
 impl Shared {
     /// Has a worker examine the item; twice, when the first one dies of it. What was found before an end that came too
     /// early is kept.
-    async fn ask(&self, blob: &SealedBlob, format: Format, deadline: Instant) -> Vec<Part> {
+    async fn ask(
+        &self,
+        blob: &SealedBlob,
+        format: Format,
+        limits: &MediaLimits,
+        deadline: Instant,
+    ) -> Vec<Part> {
         // Nobody has looked at a byte: whatever the format, a video may stand behind it.
         let unseen = |(state, reason)| whole(format, state, state, reason);
         let end = tokio::time::Instant::from_std(deadline);
@@ -169,7 +192,6 @@ impl Shared {
             Ok(desk) => desk,
             Err(why) => return unseen(why),
         };
-        let limits = &self.settings.limits;
         let mut farthest = Findings::new(limits, format);
         let mut why = (CheckState::Corrupt, Reason::DecoderCrashed);
         for _ in 0..2 {

@@ -95,6 +95,8 @@ struct PictureSaid {
     quality: u32,
     #[prost(bytes = "vec", tag = "6")]
     hashes: Vec<u8>,
+    #[prost(bool, tag = "7")]
+    by_coefficients: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -127,6 +129,7 @@ impl Said {
                     width: picture.width,
                     height: picture.height,
                     quality: picture.quality,
+                    by_coefficients: picture.by_coefficients,
                     hashes: picture.hashes.iter().flat_map(|bits| bits.to_bytes()).collect(),
                 }),
                 Found::Ended(ended) => Piece::Ended(EndedSaid {
@@ -181,6 +184,7 @@ fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Non
         && side.contains(&said.height)
         && said.frame < limits.frames_max
         && said.quality <= 100
+        && (limits.by_coefficients || !said.by_coefficients)
         && said.hashes.len() == 8 * 32;
     if !fits {
         return Err(Nonsense);
@@ -195,6 +199,7 @@ fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Non
         width: said.width,
         height: said.height,
         quality: said.quality,
+        by_coefficients: said.by_coefficients,
         hashes,
     })
 }
@@ -212,6 +217,7 @@ mod tests {
             width: 64,
             height: 48,
             quality: 77,
+            by_coefficients: false,
             hashes: std::array::from_fn(|i| Bits256([i as u64, 1, 2, 3])),
         }
     }
@@ -256,6 +262,7 @@ mod tests {
             Picture { height: 16_385, ..picture() },
             Picture { frame: 500, ..picture() },
             Picture { quality: 101, ..picture() },
+            Picture { by_coefficients: true, ..picture() },
         ] {
             wrong.push(Found::Picture(picture));
         }

@@ -78,6 +78,7 @@ impl Setup {
         if self.reduced { JailMode::Reduced } else { JailMode::Required }
     }
 
+    /// Limits of an item; what an order says of it is not among them.
     pub(super) fn limits(&self) -> MediaLimits {
         MediaLimits {
             pixels_max: self.pixels_max,
@@ -91,6 +92,7 @@ impl Setup {
             pictures_max: self.pictures_max,
             border_tolerance: u8::try_from(self.border_tolerance).unwrap_or(u8::MAX),
             memory_bytes_max: self.memory_bytes_max,
+            by_coefficients: false,
             item_time_max: Duration::from_millis(self.item_millis_max),
         }
     }
@@ -102,6 +104,9 @@ pub(super) struct Order {
     /// Length of the memory file, in bytes.
     #[prost(uint64, tag = "1")]
     pub(super) len: u64,
+    /// Whether large JPEG may be hashed from their coefficients.
+    #[prost(bool, tag = "2")]
+    pub(super) by_coefficients: bool,
 }
 
 /// First message of a worker: which walls stand, or which one is missing.
@@ -213,14 +218,15 @@ mod tests {
 
     #[test]
     fn a_message_is_read_when_it_is_whole_and_never_when_it_is_too_long() {
-        let bytes = framed(&Order { len: 300 });
+        let order = Order { len: 300, by_coefficients: true };
+        let bytes = framed(&order);
         let mut read = BytesMut::new();
         for byte in &bytes {
             assert_eq!(unframed::<Order>(&mut read, ORDER_BYTES_MAX), Ok(None));
             read.extend_from_slice(&[*byte]);
         }
         read.extend_from_slice(b"next");
-        assert_eq!(unframed(&mut read, ORDER_BYTES_MAX), Ok(Some(Order { len: 300 })));
+        assert_eq!(unframed(&mut read, ORDER_BYTES_MAX), Ok(Some(order)));
         assert_eq!(&read[..], b"next");
         let mut long = BytesMut::from(&[5, 0, 0, 0][..]);
         assert_eq!(unframed::<Order>(&mut long, 4), Err(Nonsense));

@@ -30,7 +30,7 @@ pub fn run(probing: bool) -> ExitCode {
 fn serve(socket: &Socket) -> io::Result<()> {
     let (setup, _) = socket.receive()?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let setup = Setup::decode(setup.as_slice())?;
-    let limits = setup.limits();
+    let mut limits = setup.limits();
     let bounds = JailLimits {
         memory_bytes: limits.memory_bytes_max,
         processor_seconds: setup.processor_seconds,
@@ -44,6 +44,7 @@ fn serve(socket: &Socket) -> io::Result<()> {
     let alarm_seconds = limits.item_time_max.as_secs().saturating_mul(2).saturating_add(1);
     while let Some((order, file)) = socket.receive()? {
         let order = Order::decode(order.as_slice())?;
+        limits.by_coefficients = order.by_coefficients;
         let file = file.ok_or(io::ErrorKind::InvalidData)?;
         let len = usize::try_from(order.len).map_err(|_| io::ErrorKind::InvalidData)?;
         jail::alarm(alarm_seconds);

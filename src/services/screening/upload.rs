@@ -209,7 +209,7 @@ impl Session for HashMedia {
             Uploaded::Finish => {
                 let blob = self.receiving.finish()?.seal().map_err(|fault| refuse_blob(&fault))?;
                 let deadline = self.desk.item_deadline(&self.call);
-                let examined = self.desk.examiner.examine(blob, deadline).await;
+                let examined = self.desk.examiner.examine_canonically(blob, deadline).await;
                 for part in reply::hashes(&examined) {
                     out.send(answers(Said::Part(part))).await?;
                 }

@@ -342,3 +342,25 @@ async fn a_machine_that_cannot_build_the_jail_examines_nothing_and_health_says_w
     assert!(!status.ready);
     assert_eq!(status.why_not, "jail incomplete: the kernel cannot filter system calls");
 }
+
+#[tokio::test]
+async fn hashes_from_coefficients_are_for_screening_alone_and_only_when_asked_for() {
+    let picture = DynamicImage::ImageRgb8(drawn::picture(1300, 900, 3));
+    let bytes = drawn::jpeg(&picture, 85);
+    let by_coefficients = MediaLimits { by_coefficients: true, ..one_worker().limits };
+    let mut found = Vec::new();
+    for limits in [by_coefficients, one_worker().limits] {
+        let examiner = Examiner::start(program(), MediaSettings { limits, ..one_worker() });
+        let end = Instant::now() + Duration::from_secs(60);
+        found.push(examiner.examine(sealed(&bytes), end).await);
+        found.push(examiner.examine_canonically(sealed(&bytes), end).await);
+    }
+    let pictures: Vec<_> = found.iter().map(|examined| &examined.parts[0].pictures[..]).collect();
+    let marked = pictures.iter().map(|all| all.iter().any(|picture| picture.by_coefficients));
+    assert_eq!(marked.collect::<Vec<_>>(), [true, false, false, false]);
+    assert_eq!(pictures[1], pictures[2]);
+    assert_eq!(pictures[1], pictures[3]);
+    let words = pictures[0][0].hashes[0].0.iter().zip(pictures[1][0].hashes[0].0);
+    assert!(words.map(|(a, b)| (a ^ b).count_ones()).sum::<u32>() <= 4);
+    assert!(found.iter().all(|examined| examined.parts[0].image == CheckState::Checked));
+}

@@ -94,7 +94,15 @@ fn bits(flipped: u32) -> Bits256 {
 fn picture(distance: u32, quality: u32) -> Picture {
     let mut hashes = [Bits256([u64::MAX, 0, u64::MAX, 0]); 8];
     hashes[0] = bits(distance);
-    Picture { form: Form::Canonical, frame: 0, width: 100, height: 100, quality, hashes }
+    Picture {
+        form: Form::Canonical,
+        frame: 0,
+        width: 100,
+        height: 100,
+        quality,
+        by_coefficients: false,
+        hashes,
+    }
 }
 
 fn image(pictures: Vec<Picture>, state: CheckState) -> Question {

@@ -4,7 +4,7 @@ use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
 use super::Stop;
 use crate::core::media::Picture;
-use crate::core::pdq;
+use crate::core::pdq::{self, Coarse, Hashed};
 use crate::core::raster::{Raster, Rows as _, View};
 use crate::core::verdict::Form;
 
@@ -141,10 +141,30 @@ impl<'a> Forms<'a> {
         self.tell(form, sides, &pdq::hash_turning(view).upright())
     }
 
-    fn tell(&mut self, form: Form, sides: (u32, u32), hashed: &pdq::Hashed) -> Result<(), Stop> {
+    /// Takes a picture that was hashed from its coefficients as the next frame. False, and nothing is taken, where not
+    /// all of its forms may be told.
+    pub(super) fn take_coarse(&mut self, coarse: &Coarse) -> bool {
+        let forms = 1 + u32::from(coarse.upright.is_some());
+        if self.is_full() || self.pictures_max.saturating_sub(self.pictures) < forms {
+            return false;
+        }
+        self.say(Form::Canonical, coarse.sides, &coarse.stored, true);
+        if let Some((sides, upright)) = &coarse.upright {
+            self.say(Form::Oriented, *sides, upright, true);
+        }
+        self.frame += 1;
+        true
+    }
+
+    fn tell(&mut self, form: Form, sides: (u32, u32), hashed: &Hashed) -> Result<(), Stop> {
         if self.pictures >= self.pictures_max {
             return Err(Stop::TooLarge(Reason::Pictures));
         }
+        self.say(form, sides, hashed, false);
+        Ok(())
+    }
+
+    fn say(&mut self, form: Form, sides: (u32, u32), hashed: &Hashed, by_coefficients: bool) {
         self.pictures += 1;
         (self.tell)(Picture {
             form,
@@ -152,9 +172,9 @@ impl<'a> Forms<'a> {
             width: sides.0,
             height: sides.1,
             quality: hashed.quality,
+            by_coefficients,
             hashes: hashed.hashes,
         });
-        Ok(())
     }
 }
 

@@ -20,7 +20,15 @@ fn begun(place: &str, format: Format) -> Found {
 fn picture() -> Found {
     let hashes = std::array::from_fn(|i| Bits256([i as u64, 1, 2, 3]));
     let (width, height) = (64, 48);
-    Found::Picture(Picture { form: Form::Canonical, frame: 0, width, height, quality: 99, hashes })
+    Found::Picture(Picture {
+        form: Form::Canonical,
+        frame: 0,
+        width,
+        height,
+        quality: 99,
+        by_coefficients: false,
+        hashes,
+    })
 }
 
 fn ended(image: CheckState) -> Found {

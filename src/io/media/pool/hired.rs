@@ -170,7 +170,7 @@ impl Hired {
     ) -> Result<(), NoAnswer> {
         self.items_left = self.items_left.saturating_sub(1);
         self.bytes_left = ANSWER_BYTES_MAX;
-        let order = framed(&Order { len: blob.len() });
+        let order = framed(&Order { len: blob.len(), by_coefficients: limits.by_coefficients });
         let sent = self
             .socket
             .async_io(Interest::WRITABLE, || send_with(self.socket.as_fd(), &order, blob.file()))
