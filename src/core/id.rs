@@ -74,6 +74,12 @@ macro_rules! names {
                 Ok(Self(text.into()))
             }
 
+            /// Whether a text is such a name.
+            #[must_use]
+            pub fn is_well_formed(text: &str) -> bool {
+                check(text, &Alphabet::$alphabet, Self::BYTES_MAX).is_ok()
+            }
+
             /// The name as it was read.
             #[must_use]
             pub fn as_str(&self) -> &str {

@@ -76,6 +76,8 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         readers: from.readers,
         keep_wait_max: from.keep_wait_max,
         flush_every: settings.counters.flush_interval,
+        snapshot_changes: from.snapshot_changes,
+        snapshot_pause: from.snapshot_pause,
         ..store::Settings::in_folder(&settings.general.data_dir)
     }
 }

@@ -3,6 +3,8 @@
 //! The one thing that happens to an entry of a layer is that it ends. Ends are told by the number of the change that
 //! brought them, so that whoever looks at the state before that change sees the entry still.
 
+mod written;
+
 use crate::core::bank::{Effect, Entry};
 use crate::core::hamming;
 use crate::core::matcher::perceptual::{Hash, Perceptual};

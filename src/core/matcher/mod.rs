@@ -12,6 +12,7 @@ mod rows;
 mod perceptual;
 mod layer;
 mod merge;
+mod written;
 #[cfg(test)]
 mod tests;
 

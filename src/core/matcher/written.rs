@@ -1,0 +1,126 @@
+//! A matcher as bytes: a picture of it is written while it changes, and what is read goes on from there.
+
+use super::{Matcher, Shelf, counts};
+use crate::core::bank::{Bank, Effect};
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, holds};
+use crate::core::id::EntryId;
+use crate::core::matcher::layer::Layer;
+use imbl::HashSet;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The change that stands for all that came before what is read.
+const READ: u64 = 1;
+
+/// A bank's number where the bank is there, and where it is not.
+const THERE: u8 = 1;
+const GONE: u8 = 0;
+
+impl Matcher {
+    /// Writes the matcher as it is: what changes in clones of it meanwhile is not seen.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        to.count(self.shelves.len())?;
+        for shelf in &self.shelves {
+            match shelf {
+                None => to.word(GONE)?,
+                Some(shelf) => {
+                    to.word(THERE)?;
+                    to.json(&shelf.bank)?;
+                    to.word(shelf.number)?;
+                    to.count(shelf.silent.len())?;
+                    shelf.silent.iter().try_for_each(|name| to.bytes(name.as_str().as_bytes()))?;
+                }
+            }
+        }
+        to.count(self.layers.len())?;
+        self.layers.iter().try_for_each(|layer| layer.write(self.sequence, to))
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// [`Malformed`] where something in it does not hold.
+    pub fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let mut read = Self { sequence: READ, ..Self::default() };
+        let mut shelves = Vec::new();
+        let count = from.count(1)?;
+        for number in 0..count {
+            let shelf = match from.word()? {
+                GONE => None,
+                THERE => Some(Shelf::read(from)?),
+                _ => return Err(Malformed("a bank neither there nor gone")),
+            };
+            if let Some(shelf) = &shelf {
+                let number = u32::try_from(number).map_err(|_| Malformed("too many banks"))?;
+                let twice = read.numbers.insert(shelf.bank.id.clone(), number).is_some();
+                holds(!twice, "a bank that is there twice")?;
+            }
+            shelves.push(shelf);
+        }
+        for _ in 0..from.count(1)? {
+            let layer = Layer::read(from)?;
+            count_in(&layer, &mut shelves)?;
+            if layer.ended() < layer.len() {
+                read.layers.push(Arc::new(layer));
+            }
+        }
+        read.layers.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
+        read.shelves = shelves.into_iter().map(|shelf| shelf.map(Arc::new)).collect();
+        Ok(read)
+    }
+}
+
+impl Shelf {
+    /// A bank with its silent entries; the others are counted as their layers are read.
+    fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let bank: Bank = from.json()?;
+        let number = from.word()?;
+        let mut silent = HashSet::new();
+        for _ in 0..from.count(8)? {
+            let name = String::from_utf8(from.bytes()?).ok();
+            let name = name.and_then(|name| EntryId::try_from(name).ok());
+            let twice = silent.insert(name.ok_or(Malformed("a name that is none"))?).is_some();
+            holds(!twice, "an entry that is there twice")?;
+        }
+        let (counts, counting) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { bank, number, entries: 0, silent, counts, counting })
+    }
+}
+
+/// Counts the entries of a layer and their signals in their banks.
+fn count_in(layer: &Layer, shelves: &mut [Option<Shelf>]) -> Result<(), Malformed> {
+    // Entries alike stand side by side: most are counted without a look at the rest.
+    let mut alike: HashMap<(u32, usize, Effect), (u32, u64)> = HashMap::new();
+    let mut run: Option<((u32, usize, Effect), (u32, u64))> = None;
+    let mut add = |run: Option<((u32, usize, Effect), (u32, u64))>| {
+        if let Some((key, (entry, count))) = run {
+            alike.entry(key).or_insert((entry, 0)).1 += count;
+        }
+    };
+    for entry in layer.alive() {
+        let seen = layer.rows.get(entry);
+        let key = (seen.bank, Arc::as_ptr(seen.shape).addr(), seen.effect);
+        match &mut run {
+            Some((last, (_, count))) if *last == key => *count += 1,
+            _ => add(run.replace((key, (entry, 1)))),
+        }
+    }
+    add(run);
+    for ((bank, _, effect), (entry, count)) in alike {
+        let shelf = shelves.get_mut(bank as usize).and_then(Option::as_mut);
+        let shelf = shelf.ok_or(Malformed("an entry of no bank"))?;
+        shelf.entries += count as usize;
+        for (kind, each) in layer.rows.get(entry).shape.iter() {
+            let more = each.checked_mul(count).ok_or(Malformed("too many signals"))?;
+            let lists = [Some(&mut shelf.counts), counts(effect).then_some(&mut shelf.counting)];
+            for list in lists.into_iter().flatten() {
+                let sum = list.entry(kind.clone()).or_default();
+                *sum = sum.checked_add(more).ok_or(Malformed("too many signals"))?;
+            }
+        }
+    }
+    Ok(())
+}
