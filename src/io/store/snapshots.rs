@@ -167,7 +167,9 @@ impl State {
         // Where the system does not allow it, the thread is as important as others.
         let _ = rustix::process::nice(NICE);
         let look_every = self.plan.pause.clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX);
-        let mut rested: Option<Instant> = None;
+        // Where there is none, the first one is written as soon as it is due.
+        let is_there = self.figures.lock().number > 0;
+        let mut rested = is_there.then(|| Instant::now() + self.plan.pause);
         while stopped.recv_timeout(look_every) == Err(RecvTimeoutError::Timeout) {
             let is_rested = rested.is_none_or(|until| Instant::now() >= until);
             if is_rested && self.waiting() >= self.plan.changes {
