@@ -176,7 +176,7 @@ const fn millis(count: u64) -> Duration {
 section! {
     /// What stands at the head of the file.
     GeneralSettings, "" {
-        /// Directory of everything that is kept: database, keys, spool.
+        /// Directory of everything that is kept: database, keys, spool, snapshot.
         data_dir: PathBuf = "bulwark-data".into();
         /// Addresses that gRPC is served on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))];

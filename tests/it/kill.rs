@@ -23,17 +23,24 @@ type Keyed = InterceptedService<Channel, WithKey>;
 
 /// What was acknowledged, and what was asked and not answered when the server went.
 #[derive(Default)]
-struct Acknowledged {
+pub struct Acknowledged {
     /// Entries by the value's number, which is their note too.
-    added: BTreeMap<u64, String>,
-    removed: BTreeSet<String>,
+    pub added: BTreeMap<u64, String>,
+    pub removed: BTreeSet<String>,
     /// Verdicts by their request's key.
     verdicts: BTreeMap<u64, String>,
     adding: Vec<u64>,
     removing: Vec<String>,
 }
 
-fn channel(url: &str, key: &str) -> Keyed {
+impl Acknowledged {
+    /// Whether an entry was asked to be removed, and nobody knows whether it was.
+    pub fn is_being_removed(&self, id: &str) -> bool {
+        self.removing.iter().any(|other| other == id)
+    }
+}
+
+pub fn channel(url: &str, key: &str) -> Keyed {
     let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect_lazy();
     InterceptedService::new(channel, WithKey::of(key))
 }
@@ -69,7 +76,7 @@ fn removing(id: &str) -> v1::RemoveEntryRequest {
 }
 
 /// Adds, removes and screens until the server is gone.
-async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>>) {
+pub async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>>) {
     let mut banks = BankServiceClient::new(calls.clone());
     let mut screening = ScreeningServiceClient::new(calls);
     for step in 0.. {
@@ -96,7 +103,7 @@ async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>
 }
 
 /// Whoever got no answer asks again under the same key, and gets one.
-async fn ask_again(calls: Keyed, done: &Mutex<Acknowledged>) {
+pub async fn ask_again(calls: Keyed, done: &Mutex<Acknowledged>) {
     let mut banks = BankServiceClient::new(calls);
     let (unadded, unremoved) = {
         let mut done = done.lock().unwrap();
@@ -113,7 +120,7 @@ async fn ask_again(calls: Keyed, done: &Mutex<Acknowledged>) {
     }
 }
 
-async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
+pub async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
     let mut banks = BankServiceClient::new(calls.clone());
     let mut screening = ScreeningServiceClient::new(calls);
     let (mut seen, mut token) = (BTreeMap::new(), String::new());
@@ -156,13 +163,13 @@ async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
     }
 }
 
-fn verify(folder: &Path) -> (i32, String) {
+pub fn verify(folder: &Path) -> (i32, String) {
     let set = format!("data_dir={}", folder.display());
     text(&bulwark(&["verify", "--set", &set]).output().expect("runs"))
 }
 
 /// Makes a key for all that is done here, and a bank that holds the value 0.
-async fn staffed(server: &Server) -> String {
+pub async fn staffed(server: &Server) -> String {
     let admin_key = server.first_key.clone().expect("a first key");
     let mut admin = AdminServiceClient::new(channel(&server.url, &admin_key));
     let made = admin.create_credential(v1::CreateCredentialRequest {

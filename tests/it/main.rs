@@ -24,4 +24,5 @@ mod repeats;
 mod hostile;
 mod burden;
 mod kill;
+mod snapshots;
 mod commands;

@@ -1,0 +1,38 @@
+//! Figures of the store for `/metrics`, read when they are asked for.
+
+use crate::io::store::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// What became of snapshots of a store's memory.
+#[derive(Debug)]
+pub struct Kept(pub Store);
+
+fn say(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    figure: &impl EncodeMetric,
+) -> Result<(), std::fmt::Error> {
+    figure.encode(to.encode_descriptor(name, help, None, figure.metric_type())?)
+}
+
+impl Collector for Kept {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let of = self.0.snapshots();
+        let (written, failures) = (ConstCounter::new(of.written), ConstCounter::new(of.failures));
+        say(&mut to, "bulwark_snapshots_written", "Snapshots written", &written)?;
+        let help = "Snapshots that could not be written";
+        say(&mut to, "bulwark_snapshot_failures", help, &failures)?;
+        let number = ConstGauge::new(i64::try_from(of.number).unwrap_or(i64::MAX));
+        let help = "Journal number of the snapshot that a start would use; 0 for none";
+        say(&mut to, "bulwark_snapshot_journal_number", help, &number)?;
+        let bytes = ConstGauge::new(i64::try_from(of.bytes).unwrap_or(i64::MAX));
+        let help = "Size in bytes of the snapshot written last";
+        say(&mut to, "bulwark_snapshot_bytes", help, &bytes)?;
+        let seconds = ConstGauge::new(of.took.as_secs_f64());
+        say(&mut to, "bulwark_snapshot_seconds", "Time that writing it took", &seconds)
+    }
+}
