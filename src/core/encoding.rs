@@ -172,6 +172,14 @@ impl<'s> Encoder<'s> {
         self.words(bytes)
     }
 
+    /// Writes a text.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn text(&mut self, text: &str) -> Result<(), Stopped> {
+        self.bytes(text.as_bytes())
+    }
+
     /// Writes a record as JSON.
     ///
     /// # Errors
@@ -320,6 +328,14 @@ impl<'s> Decoder<'s> {
     pub fn bytes(&mut self) -> Result<Vec<u8>, Malformed> {
         let count = self.count(1)?;
         self.list(count, |_| Ok(()))
+    }
+
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// [`Malformed`] where it is none.
+    pub fn text(&mut self) -> Result<String, Malformed> {
+        String::from_utf8(self.bytes()?).map_err(|_| Malformed("not a text"))
     }
 
     /// Reads a record that stands as JSON.

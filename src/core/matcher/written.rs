@@ -31,7 +31,7 @@ impl Matcher {
                     to.json(&shelf.bank)?;
                     to.word(shelf.number)?;
                     to.count(shelf.silent.len())?;
-                    shelf.silent.iter().try_for_each(|name| to.bytes(name.as_str().as_bytes()))?;
+                    shelf.silent.iter().try_for_each(|name| to.text(name.as_str()))?;
                 }
             }
         }
@@ -80,9 +80,9 @@ impl Shelf {
         let number = from.word()?;
         let mut silent = HashSet::new();
         for _ in 0..from.count(8)? {
-            let name = String::from_utf8(from.bytes()?).ok();
-            let name = name.and_then(|name| EntryId::try_from(name).ok());
-            let twice = silent.insert(name.ok_or(Malformed("a name that is none"))?).is_some();
+            let name = EntryId::try_from(from.text()?);
+            let name = name.map_err(|_| Malformed("a name that is none"))?;
+            let twice = silent.insert(name).is_some();
             holds(!twice, "an entry that is there twice")?;
         }
         let (counts, counting) = (BTreeMap::new(), BTreeMap::new());

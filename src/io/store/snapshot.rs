@@ -27,6 +27,8 @@ const SEALED_BYTES_MAX: usize = CHUNK_BYTES + (64 << 10);
 const AHEAD: usize = 4;
 /// Bytes after which what was written goes to the disk, so that nobody else's sync has to wait for much of it.
 const SYNC_BYTES: usize = 16 << 20;
+/// Bytes of the disk that are left to the database.
+const ROOM_BYTES_MIN: u64 = 64 << 20;
 /// How the name of an unfinished file goes on behind that of the finished one.
 const UNFINISHED: &str = "unfinished-";
 
@@ -53,6 +55,9 @@ pub enum Unwritten {
     /// It was told to stop.
     #[error("writing was stopped")]
     Stopped,
+    /// The database would have no room left.
+    #[error("the disk is nearly full")]
+    NoRoom,
     /// The disk refused.
     #[error("the file cannot be written: {0}")]
     File(#[from] std::io::Error),
@@ -115,12 +120,19 @@ struct Sealing<'a> {
     unsynced: usize,
     bytes: u64,
     is_stopped: &'a dyn Fn() -> bool,
-    failed: Option<std::io::Error>,
+    failed: Option<Unwritten>,
+}
+
+/// Says that the disk has room for more than the database needs.
+fn has_room(file: &File) -> Result<(), Unwritten> {
+    let disk = rustix::fs::fstatvfs(file).map_err(std::io::Error::from)?;
+    let room = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if room < ROOM_BYTES_MIN { Err(Unwritten::NoRoom) } else { Ok(()) }
 }
 
 impl Sealing<'_> {
     /// Seals the first so many bytes that wait.
-    fn seal(&mut self, bytes: usize, is_last: bool) -> std::io::Result<()> {
+    fn seal(&mut self, bytes: usize, is_last: bool) -> Result<(), Unwritten> {
         let place = place(&self.head, self.chunk, is_last);
         let sealed = self.keys.seal(&place, &self.text[..bytes]);
         self.text.drain(..bytes);
@@ -132,6 +144,7 @@ impl Sealing<'_> {
         if self.unsynced >= SYNC_BYTES {
             self.unsynced = 0;
             self.file.sync_data()?;
+            has_room(&self.file)?;
         }
         Ok(())
     }
@@ -189,6 +202,7 @@ fn finish(
     resident: &Resident,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<u64, Unwritten> {
+    has_room(&file)?;
     let head = title.write();
     file.write_all(&head)?;
     let bytes = head.len() as u64;
@@ -199,7 +213,7 @@ fn finish(
     let mut encoder = Encoder::new(&mut sealing);
     let encoded = resident.write(&mut encoder).and_then(|()| encoder.finish());
     if let Err(Stopped) = encoded {
-        return Err(sealing.failed.map_or(Unwritten::Stopped, Unwritten::File));
+        return Err(sealing.failed.unwrap_or(Unwritten::Stopped));
     }
     sealing.seal(sealing.text.len(), true)?;
     sealing.file.sync_all()?;

@@ -5,13 +5,16 @@ use crate::core::bank::Effect;
 use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, Word, holds};
 use crate::core::id::EntryId;
 use crate::core::matcher::sorted::Sorted;
+use crate::core::time::Time;
 use crate::core::verdict::Provenance;
 use std::sync::Arc;
 
 /// Bytes that a row takes.
 const ROW_BYTES: usize = 18;
-/// Bytes that the shortest provenance or shape takes.
-const RECORD_BYTES_MIN: usize = 10;
+/// Bytes that the shortest provenance takes.
+const ORIGIN_BYTES_MIN: usize = 49;
+/// Bytes that the shortest shape takes.
+const SHAPE_BYTES_MIN: usize = 10;
 /// Entries that are looked up to see whether the index by names is theirs.
 const SAMPLES: usize = 4_096;
 
@@ -58,11 +61,50 @@ impl Word for Row {
     }
 }
 
+/// Writes where an entry comes from. There may be as many as entries: they are not JSON.
+fn write_origin(origin: &Provenance, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+    let Provenance {
+        exchange,
+        source_organisation,
+        source_record,
+        classification,
+        tags,
+        first_seen,
+        confirmed_by_us,
+    } = origin;
+    for text in [exchange, source_organisation, source_record, classification] {
+        to.text(text)?;
+    }
+    to.count(tags.len())?;
+    tags.iter().try_for_each(|tag| to.text(tag))?;
+    to.word(first_seen.millis().cast_unsigned())?;
+    to.word(u8::from(*confirmed_by_us))
+}
+
+fn read_origin(from: &mut Decoder<'_>) -> Result<Provenance, Malformed> {
+    Ok(Provenance {
+        exchange: from.text()?,
+        source_organisation: from.text()?,
+        source_record: from.text()?,
+        classification: from.text()?,
+        tags: {
+            let count = from.count(8)?;
+            from.records(count, Decoder::text)?
+        },
+        first_seen: Time::from_millis(from.word::<u64>()?.cast_signed()),
+        confirmed_by_us: match from.word()? {
+            0_u8 => false,
+            1 => true,
+            _ => return Err(Malformed("neither yes nor no")),
+        },
+    })
+}
+
 impl Rows {
     /// Writes them, as they are.
     pub(in crate::core::matcher) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
         to.count(self.origins.len())?;
-        self.origins.iter().try_for_each(|origin| to.json(&**origin))?;
+        self.origins.iter().try_for_each(|origin| write_origin(origin, to))?;
         to.count(self.shapes.len())?;
         self.shapes.iter().try_for_each(|shape| to.json(&**shape))?;
         to.bytes(&self.text)?;
@@ -73,9 +115,9 @@ impl Rows {
 
     /// Reads what [`Self::write`] wrote.
     pub(in crate::core::matcher) fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        let count = from.count(RECORD_BYTES_MIN)?;
-        let origins = from.records(count, |from| Ok(Arc::new(from.json::<Provenance>()?)))?;
-        let count = from.count(RECORD_BYTES_MIN)?;
+        let count = from.count(ORIGIN_BYTES_MIN)?;
+        let origins = from.records(count, |from| Ok(Arc::new(read_origin(from)?)))?;
+        let count = from.count(SHAPE_BYTES_MIN)?;
         let shapes = from.records(count, |from| Ok(Arc::new(from.json::<Shape>()?)))?;
         let text = from.bytes()?;
         let count = from.count(ROW_BYTES)?;
@@ -116,5 +158,57 @@ impl Rows {
                 let seen = self.get(number);
                 self.named(seen.bank, seen.name).any(|other| other == number)
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::encoding::Source;
+    use proptest::prelude::*;
+
+    struct Bytes(Vec<u8>, usize);
+
+    impl Source for Bytes {
+        fn next(&mut self, most: usize) -> &[u8] {
+            let from = self.1;
+            self.1 = self.0.len().min(from + most);
+            &self.0[from..self.1]
+        }
+
+        fn left_max(&self) -> u64 {
+            (self.0.len() - self.1) as u64
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn where_an_entry_comes_from_is_read_as_it_was_written(
+            texts in prop::array::uniform4(".{0,20}"),
+            tags in prop::collection::vec(".{0,9}", 0..4),
+            at: i64,
+            confirmed_by_us: bool,
+        ) {
+            let [exchange, source_organisation, source_record, classification] = texts;
+            let first_seen = Time::from_millis(at);
+            let origin = Provenance {
+                exchange,
+                source_organisation,
+                source_record,
+                classification,
+                tags,
+                first_seen,
+                confirmed_by_us,
+            };
+            let mut bytes = Vec::new();
+            let mut to = Encoder::new(&mut bytes);
+            write_origin(&origin, &mut to).unwrap();
+            to.finish().unwrap();
+            prop_assert!(bytes.len() >= ORIGIN_BYTES_MIN);
+            let mut source = Bytes(bytes, 0);
+            let mut from = Decoder::new(&mut source);
+            prop_assert_eq!(read_origin(&mut from).unwrap(), origin);
+            from.finish().unwrap();
+        }
     }
 }
