@@ -12,11 +12,7 @@ const TOLD_AT_ONCE: usize = 8;
 
 impl Layer {
     /// Writes the layer as whoever looks at the state after change `sequence` sees it.
-    pub(in crate::core::matcher) fn write(
-        &self,
-        sequence: u64,
-        to: &mut Encoder<'_>,
-    ) -> Result<(), Stopped> {
+    pub fn write(&self, sequence: u64, to: &mut Encoder<'_>) -> Result<(), Stopped> {
         self.rows.write(to)?;
         for first in (0..self.len()).step_by(TOLD_AT_ONCE) {
             let bit = |at: usize| {
@@ -34,7 +30,7 @@ impl Layer {
     }
 
     /// Reads what [`Self::write`] wrote. What had ended, ended with change 1.
-    pub(in crate::core::matcher) fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+    pub fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
         let rows = Rows::read(from)?;
         let len = rows.len();
         let mut ends = Vec::with_capacity(len);

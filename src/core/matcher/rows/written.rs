@@ -102,7 +102,7 @@ fn read_origin(from: &mut Decoder<'_>) -> Result<Provenance, Malformed> {
 
 impl Rows {
     /// Writes them, as they are.
-    pub(in crate::core::matcher) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+    pub fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
         to.count(self.origins.len())?;
         self.origins.iter().try_for_each(|origin| write_origin(origin, to))?;
         to.count(self.shapes.len())?;
@@ -114,7 +114,7 @@ impl Rows {
     }
 
     /// Reads what [`Self::write`] wrote.
-    pub(in crate::core::matcher) fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+    pub fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
         let count = from.count(ORIGIN_BYTES_MIN)?;
         let origins = from.records(count, |from| Ok(Arc::new(read_origin(from)?)))?;
         let count = from.count(SHAPE_BYTES_MIN)?;
