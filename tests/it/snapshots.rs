@@ -91,7 +91,7 @@ async fn start_is_right(data: &Path, done: &Mutex<Acknowledged>) -> (u64, Durati
         if done.removed.contains(id) {
             assert!(!found.contains(id), "{name} was removed");
         } else if !done.is_being_removed(id) {
-            assert_eq!(found, [id.clone()], "{name} was added");
+            assert_eq!(found, std::slice::from_ref(id), "{name} was added");
         }
     }
     (number, took)

@@ -90,26 +90,37 @@ impl Shelf {
     }
 }
 
+/// What entries have in common that are counted together: bank, place of the shape in memory, effect.
+type Kind = (u32, usize, Effect);
+
+/// Entries of one kind: one of them, and how many they are.
+struct Alike {
+    kind: Kind,
+    entry: u32,
+    count: u64,
+}
+
 /// Counts the entries of a layer and their signals in their banks.
 fn count_in(layer: &Layer, shelves: &mut [Option<Shelf>]) -> Result<(), Malformed> {
     // Entries alike stand side by side: most are counted without a look at the rest.
-    let mut alike: HashMap<(u32, usize, Effect), (u32, u64)> = HashMap::new();
-    let mut run: Option<((u32, usize, Effect), (u32, u64))> = None;
-    let mut add = |run: Option<((u32, usize, Effect), (u32, u64))>| {
-        if let Some((key, (entry, count))) = run {
-            alike.entry(key).or_insert((entry, 0)).1 += count;
+    let mut all: HashMap<Kind, Alike> = HashMap::new();
+    let mut add = |run: Option<Alike>| {
+        if let Some(run) = run {
+            let known = all.entry(run.kind).or_insert(Alike { count: 0, ..run });
+            known.count += run.count;
         }
     };
+    let mut run: Option<Alike> = None;
     for entry in layer.alive() {
         let seen = layer.rows.get(entry);
-        let key = (seen.bank, Arc::as_ptr(seen.shape).addr(), seen.effect);
+        let kind = (seen.bank, Arc::as_ptr(seen.shape).addr(), seen.effect);
         match &mut run {
-            Some((last, (_, count))) if *last == key => *count += 1,
-            _ => add(run.replace((key, (entry, 1)))),
+            Some(run) if run.kind == kind => run.count += 1,
+            _ => add(run.replace(Alike { kind, entry, count: 1 })),
         }
     }
     add(run);
-    for ((bank, _, effect), (entry, count)) in alike {
+    for ((bank, _, effect), Alike { entry, count, .. }) in all {
         let shelf = shelves.get_mut(bank as usize).and_then(Option::as_mut);
         let shelf = shelf.ok_or(Malformed("an entry of no bank"))?;
         shelf.entries += count as usize;
