@@ -19,6 +19,10 @@ compare *values:
 churn:
     CHURN_ENTRIES=10000000 CHURN_SECONDS=60 cargo bench --bench churn
 
+# A start from a snapshot, the long form.
+start:
+    START_ENTRIES=10000000 cargo bench --all-features --bench start
+
 # The main job with drawn pictures.
 demo:
     cargo run --release -- demo

@@ -36,3 +36,34 @@ impl Collector for Kept {
         say(&mut to, "bulwark_snapshot_seconds", "Time that writing it took", &seconds)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::clock::Clock;
+    use crate::io::seal::KeyRing;
+    use crate::io::store::Settings;
+    use prometheus_client::registry::Registry;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_became_of_snapshots_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Arc::new(KeyRing::generate(&Clock::system()));
+        let settings = Settings::in_folder(folder.path());
+        let store = Store::open(settings, keys, Clock::system()).await.unwrap();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Kept(store)));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "bulwark_snapshots_written_total 0",
+            "bulwark_snapshot_failures_total 0",
+            "bulwark_snapshot_journal_number 0",
+            "bulwark_snapshot_bytes 0",
+            "bulwark_snapshot_seconds 0.0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} in {text}");
+        }
+    }
+}
