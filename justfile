@@ -31,6 +31,10 @@ turnover:
 soak:
     BULWARK_SOAK_SECONDS=28800 cargo test --release --all-features --test it soak -- --ignored --nocapture
 
+# A start from a snapshot, the long form.
+start:
+    START_ENTRIES=10000000 cargo bench --all-features --bench start
+
 # The main job with drawn pictures.
 demo:
     cargo run --release -- demo

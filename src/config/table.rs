@@ -176,7 +176,7 @@ const fn millis(count: u64) -> Duration {
 section! {
     /// What stands at the head of the file.
     GeneralSettings, "" {
-        /// Directory of everything that is kept: database, keys, spool.
+        /// Directory of everything that is kept: database, keys, spool, snapshot.
         data_dir: PathBuf = "bulwark-data".into();
         /// Addresses that gRPC is served on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))];
@@ -286,6 +286,10 @@ section! {
         keep_wait_max: Duration = seconds(2), in millis(10)..=seconds(60);
         /// Size of the sealed spool that stands in while the store is away.
         spool_bytes_max: Bytes = Bytes::mib(64), in Bytes::mib(1)..=Bytes::mib(1 << 16);
+        /// Changes after which the memory is written to a snapshot, for a quick start; 0 switches snapshots off.
+        snapshot_changes: u64 = 50_000, in 0..=1_000_000_000;
+        /// Least time between two snapshots, besides twenty times what writing the last one took; 0 ms for no rest at all.
+        snapshot_pause: Duration = seconds(300), in Duration::ZERO..=seconds(86_400);
         /// Time between two full verifications in the background; 0 ms switches them off.
         verify_interval: Duration = seconds(86_400), in Duration::ZERO..=seconds(31 * 86_400);
     }

@@ -5,6 +5,7 @@
 pub mod id;
 pub mod time;
 pub mod signal;
+pub mod encoding;
 pub mod hamming;
 pub mod raster;
 pub mod jpeg;

@@ -3,6 +3,7 @@
 //! A clone is a picture of the moment and costs little: parts that do not change are shared.
 
 use crate::core::access::{Credential, Proof, Scope, Tenant};
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, holds};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
 use crate::core::matcher::{Matcher, Merge, Merged, Pace, Retired};
@@ -23,6 +24,7 @@ pub struct Holding {
 #[derive(Debug, Clone, Default)]
 pub struct Resident {
     applied: u64,
+    changes: u64,
     tenants: HashMap<TenantId, Tenant>,
     credentials: HashMap<CredentialId, Credential>,
     certificates: HashMap<[u8; 32], CredentialId>,
@@ -32,6 +34,10 @@ pub struct Resident {
 impl Resident {
     /// Takes the event with journal number `number` into account. Events come in the order of their numbers.
     pub fn apply(&mut self, number: u64, event: &Event) {
+        self.changes += match event {
+            Event::EntriesPut { entries, .. } => entries.len() as u64,
+            _ => 1,
+        };
         match event {
             Event::TenantPut { tenant } => {
                 self.tenants.insert(tenant.id.clone(), tenant.clone());
@@ -73,6 +79,13 @@ impl Resident {
     #[must_use]
     pub const fn applied(&self) -> u64 {
         self.applied
+    }
+
+    /// How many entries and other records were taken into account since the memory was made or read: what taking them
+    /// into account again would cost.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Says that the memory is in step up to `number`, where the events before it changed nothing that is kept here.
@@ -132,5 +145,61 @@ impl Resident {
     pub fn entry_count(&self, scope: &Scope, bank: &BankId) -> u64 {
         let status = self.of(scope).and_then(|holding| holding.matcher.bank(bank));
         status.map_or(0, |status| status.entry_count)
+    }
+
+    /// Number of entries that are not removed, of all banks.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        let of = |holding: &Arc<Holding>| -> u64 {
+            holding.matcher.banks().map(|bank| bank.entry_count).sum()
+        };
+        self.holdings.values().map(of).sum()
+    }
+
+    /// Writes the memory as it is: what changes in clones of it meanwhile is not seen.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        to.word(self.applied)?;
+        to.count(self.tenants.len())?;
+        self.tenants.values().try_for_each(|tenant| to.json(tenant))?;
+        to.count(self.credentials.len())?;
+        self.credentials.values().try_for_each(|credential| to.json(credential))?;
+        to.count(self.holdings.len())?;
+        for (scope, holding) in &self.holdings {
+            to.json(scope)?;
+            to.count(holding.surfaces.len())?;
+            holding.surfaces.values().try_for_each(|surface| to.json(surface))?;
+            holding.matcher.write(to)?;
+        }
+        Ok(())
+    }
+
+    /// Reads what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// [`Malformed`] where something in it does not hold.
+    pub fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let mut read = Self { applied: from.word()?, ..Self::default() };
+        for _ in 0..from.count(1)? {
+            let tenant: Tenant = from.json()?;
+            read.tenants.insert(tenant.id.clone(), tenant);
+        }
+        for _ in 0..from.count(1)? {
+            read.put_credential(&from.json()?);
+        }
+        for _ in 0..from.count(1)? {
+            let scope: Scope = from.json()?;
+            let mut surfaces = OrdMap::new();
+            for _ in 0..from.count(1)? {
+                let surface: Surface = from.json()?;
+                surfaces.insert(surface.id.clone(), surface);
+            }
+            let holding = Holding { surfaces, matcher: Matcher::read(from)? };
+            let twice = read.holdings.insert(scope, Arc::new(holding)).is_some();
+            holds(!twice, "a scope that is there twice")?;
+        }
+        Ok(read)
     }
 }

@@ -19,6 +19,7 @@ mod gate;
 mod web;
 mod connection;
 mod monitor;
+mod kept;
 pub mod whole;
 
 pub use health::{Part, Readiness};

@@ -16,6 +16,7 @@ use crate::proto;
 use crate::proto::v1::admin_service_server::AdminServiceServer;
 use crate::proto::v1::bank_service_server::BankServiceServer;
 use crate::proto::v1::screening_service_server::ScreeningServiceServer;
+use crate::server::kept::Kept;
 use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
 use crate::services::admin::Admin;
 use crate::services::bank::Banks;
@@ -76,6 +77,8 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         readers: from.readers,
         keep_wait_max: from.keep_wait_max,
         flush_every: settings.counters.flush_interval,
+        snapshot_changes: from.snapshot_changes,
+        snapshot_pause: from.snapshot_pause,
         ..store::Settings::in_folder(&settings.general.data_dir)
     }
 }
@@ -258,6 +261,8 @@ impl Whole {
             readiness.clone(),
             looking.clone(),
         ));
+        let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(Kept(self.store.clone())));
         let parts = Parts {
             settings: Arc::clone(&self.settings),
             credentials: Arc::clone(self.store.resident()) as _,
@@ -265,7 +270,7 @@ impl Whole {
             routes: self.routes(),
             descriptors: vec![proto::FILE_DESCRIPTOR_SET],
             readiness,
-            metrics: Arc::new(Metrics::new(prometheus_client::registry::Registry::default())),
+            metrics: Arc::new(Metrics::new(registry)),
             metrics_listener,
         };
         let stopped = run(parts, listeners, stop).await;

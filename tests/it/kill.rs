@@ -24,14 +24,21 @@ pub type Keyed = InterceptedService<Channel, WithKey>;
 
 /// What was acknowledged, and what was asked and not answered when the server went.
 #[derive(Default)]
-struct Acknowledged {
+pub struct Acknowledged {
     /// Entries by the value's number, which is their note too.
-    added: BTreeMap<u64, String>,
-    removed: BTreeSet<String>,
+    pub added: BTreeMap<u64, String>,
+    pub removed: BTreeSet<String>,
     /// Verdicts by their request's key.
     verdicts: BTreeMap<u64, String>,
     adding: Vec<u64>,
     removing: Vec<String>,
+}
+
+impl Acknowledged {
+    /// Whether an entry was asked to be removed, and nobody knows whether it was.
+    pub fn is_being_removed(&self, id: &str) -> bool {
+        self.removing.iter().any(|other| other == id)
+    }
 }
 
 /// Calls to a server with a key.
@@ -71,7 +78,7 @@ fn removing(id: &str) -> v1::RemoveEntryRequest {
 }
 
 /// Adds, removes and screens until the server is gone.
-async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>>) {
+pub async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>>) {
     let mut banks = BankServiceClient::new(calls.clone());
     let mut screening = ScreeningServiceClient::new(calls);
     for step in 0.. {
@@ -98,7 +105,7 @@ async fn load(lane: u64, round: u64, calls: Keyed, done: Arc<Mutex<Acknowledged>
 }
 
 /// Whoever got no answer asks again under the same key, and gets one.
-async fn ask_again(calls: Keyed, done: &Mutex<Acknowledged>) {
+pub async fn ask_again(calls: Keyed, done: &Mutex<Acknowledged>) {
     let mut banks = BankServiceClient::new(calls);
     let (unadded, unremoved) = {
         let mut done = done.lock().unwrap();
@@ -115,7 +122,7 @@ async fn ask_again(calls: Keyed, done: &Mutex<Acknowledged>) {
     }
 }
 
-async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
+pub async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
     let mut banks = BankServiceClient::new(calls.clone());
     let mut screening = ScreeningServiceClient::new(calls);
     let (mut seen, mut token) = (BTreeMap::new(), String::new());
@@ -158,7 +165,7 @@ async fn everything_is_there(calls: Keyed, done: &Mutex<Acknowledged>) {
     }
 }
 
-fn verify(folder: &Path) -> (i32, String) {
+pub fn verify(folder: &Path) -> (i32, String) {
     let set = format!("data_dir={}", folder.display());
     text(&bulwark(&["verify", "--set", &set]).output().expect("runs"))
 }

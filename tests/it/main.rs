@@ -25,4 +25,5 @@ mod hostile;
 mod burden;
 mod kill;
 mod soak;
+mod snapshots;
 mod commands;

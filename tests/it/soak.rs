@@ -97,7 +97,7 @@ async fn one_round(
     };
     assert_eq!(answers.iter().map(answered).sum::<usize>(), 32);
     calls.fetch_add(5, Ordering::Relaxed);
-    if round % 5 == 0 {
+    if round.is_multiple_of(5) {
         let asked = screening.screen_media(media("i", png(number))).await.expect("answered");
         assert!(asked.into_inner().verdict.is_some());
         calls.fetch_add(1, Ordering::Relaxed);

@@ -4,6 +4,7 @@
 //! a table of where each bucket begins. A query runs through the sketches of the buckets near to it, reads the places
 //! of the few that pass, then their values: three waves of unrelated reads, each prefetched as a whole.
 
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, Word, holds};
 use crate::core::hamming::loops::{Kernel, LANES, Line, Run};
 use crate::core::hamming::memory::{Block, prefetch};
 use crate::core::hamming::ring::{Share, chunk, flips, keys, sketch, ways, width};
@@ -27,11 +28,17 @@ pub(super) struct Chunks<const N: usize> {
     starts: Block<u32>,
     /// Of all buckets one after another.
     sketches: Block<Line>,
-    /// Three bytes each, the lowest first, at the same places.
-    places: Block<u8>,
+    /// The lowest byte first, at the same places.
+    places: Block<[u8; PLACE_BYTES]>,
 }
 
 const PLACE_BYTES: usize = 3;
+/// Places that are looked at to see whether an index is of its values.
+const SAMPLES: usize = 4_096;
+
+const fn place_of([a, b, c]: [u8; PLACE_BYTES]) -> u32 {
+    u32::from_le_bytes([a, b, c, 0])
+}
 
 impl<const N: usize> Chunks<N> {
     /// The multi-index over values at their places.
@@ -43,7 +50,7 @@ impl<const N: usize> Chunks<N> {
         let mut starts = Block::filled(0_u32, N * keys::<N>() + 1);
         let lines = (N * values.len()).div_ceil(LANES);
         let mut sketches = Block::filled(Line([0; LANES]), lines);
-        let mut places = Block::filled(0_u8, N * values.len() * PLACE_BYTES);
+        let mut places = Block::filled([0_u8; PLACE_BYTES], N * values.len());
         let mut next = vec![0_u32; keys::<N>()];
         for i in 0..N {
             next.fill(0);
@@ -61,7 +68,7 @@ impl<const N: usize> Chunks<N> {
                 *at += 1;
                 sketches[into / LANES].0[into % LANES] = sketch::<N>(value, i);
                 let [a, b, c, _] = place.to_le_bytes();
-                places[into * PLACE_BYTES..][..PLACE_BYTES].copy_from_slice(&[a, b, c]);
+                places[into] = [a, b, c];
             }
         }
         starts[N * keys::<N>()] = (N * values.len()) as u32;
@@ -69,8 +76,7 @@ impl<const N: usize> Chunks<N> {
     }
 
     fn place(&self, at: usize) -> u32 {
-        let bytes = &self.places[at * PLACE_BYTES..][..PLACE_BYTES];
-        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0])
+        place_of(self.places[at])
     }
 
     fn bucket(&self, i: usize, key: u16) -> (u32, u32) {
@@ -100,7 +106,7 @@ impl<const N: usize> Chunks<N> {
         self.gather(kernel, query, share, notes);
         let Notes { candidates, places, distances, .. } = notes;
         for at in candidates.iter() {
-            prefetch(&self.places, *at as usize * PLACE_BYTES);
+            prefetch(&self.places, *at as usize);
         }
         places.clear();
         for at in candidates.iter() {
@@ -149,5 +155,63 @@ impl<const N: usize> Chunks<N> {
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.starts) + size_of_val(&*self.sketches) + size_of_val(&*self.places)
+    }
+
+    /// Writes it, as it is.
+    pub(super) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        to.words(&self.starts)?;
+        to.words(&self.sketches)?;
+        to.words(&self.places)
+    }
+
+    /// Reads what [`Self::write`] wrote of the multi-index over `values`: nothing in it reaches beyond them.
+    pub(super) fn read(from: &mut Decoder<'_>, values: &[Bits256]) -> Result<Self, Malformed> {
+        let (len, all) = (values.len(), N * values.len());
+        let mut starts = Block::filled(0_u32, N * keys::<N>() + 1);
+        let mut last = 0;
+        from.fill(&mut starts, |some| {
+            let rise = some.iter().all(|start| std::mem::replace(&mut last, *start) <= *start);
+            holds(rise, "a bucket that begins before the one in front of it")
+        })?;
+        let ends = |i: usize| starts[i * keys::<N>()] as usize == i * len;
+        holds((0..=N).all(ends), "a chunk that does not hold every value")?;
+        let mut sketches = Block::filled(Line([0; LANES]), all.div_ceil(LANES));
+        from.fill(&mut sketches, |_| Ok(()))?;
+        let mut places = Block::filled([0_u8; PLACE_BYTES], all);
+        let mut most = 0;
+        from.fill(&mut places, |some| {
+            most = some.iter().map(|place| place_of(*place)).fold(most, u32::max);
+            Ok(())
+        })?;
+        holds(all == 0 || (most as usize) < len, "a place beyond the values")?;
+        let read = Self { starts, sketches, places };
+        holds(read.is_of(values), "an index of other values")?;
+        Ok(read)
+    }
+
+    /// Whether some of what it says of the values is so: an index made by other rules is none.
+    fn is_of(&self, values: &[Bits256]) -> bool {
+        let all = N * values.len();
+        (0..all).step_by(all.div_ceil(SAMPLES).max(1)).all(|at| {
+            let i = at / values.len();
+            let value = &values[self.place(at) as usize];
+            let (start, end) = self.bucket(i, chunk::<N>(value, i));
+            (start as usize..end as usize).contains(&at)
+                && self.sketches[at / LANES].0[at % LANES] == sketch::<N>(value, i)
+        })
+    }
+}
+
+impl Word for Line {
+    const BYTES: usize = 2 * LANES;
+
+    #[inline]
+    fn write(self, to: &mut Vec<u8>) {
+        self.0.iter().for_each(|sketch| to.extend_from_slice(&sketch.to_le_bytes()));
+    }
+
+    #[inline]
+    fn read(bytes: &[u8]) -> Self {
+        Self(std::array::from_fn(|at| u16::from_le_bytes([bytes[2 * at], bytes[2 * at + 1]])))
     }
 }

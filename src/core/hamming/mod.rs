@@ -11,6 +11,7 @@ mod loops;
 mod x86;
 mod kernel;
 mod chunks;
+mod written;
 #[cfg(test)]
 mod tests;
 

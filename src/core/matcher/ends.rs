@@ -23,6 +23,14 @@ impl Ends {
         Self { base, ends, order: Mutex::new(Vec::new()) }
     }
 
+    /// Of each entry whether it ended, with change 1, which comes before all that anybody looks at.
+    pub(super) fn told(ended: impl IntoIterator<Item = bool>) -> Self {
+        let ends: Box<[_]> = ended.into_iter().map(|ended| AtomicU32::new(ended.into())).collect();
+        let is_ended = |at: &u32| ends[*at as usize].load(Ordering::Relaxed) != 0;
+        let order = (0..ends.len() as u32).filter(is_ended).collect();
+        Self { base: 0, order: Mutex::new(order), ends }
+    }
+
     /// Number of entries that have ended.
     pub(super) fn ended(&self) -> usize {
         self.order.lock().len()

@@ -2,6 +2,8 @@
 //!
 //! The one thing that happens to an entry of a layer is that it ends (see [`Ends`]).
 
+mod written;
+
 use crate::core::bank::{Effect, Entry};
 use crate::core::hamming;
 use crate::core::matcher::ends::Ends;

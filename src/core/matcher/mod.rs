@@ -14,6 +14,7 @@ mod ends;
 mod perceptual;
 mod layer;
 mod merge;
+mod written;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! The perceptual hashes of a layer: distinct values to search, and which entries each belongs to.
 
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, holds};
 use crate::core::hamming::{Scratch, Table};
 use crate::core::signal::Bits256;
 
@@ -83,5 +84,37 @@ impl Perceptual {
     /// Number of hashes.
     pub(super) const fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Writes them, as they are.
+    pub(super) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        self.table.write(to)?;
+        to.count(self.entries.len())?;
+        to.words(&self.entries)?;
+        to.words(&self.qualities)?;
+        to.words(self.starts.as_deref().unwrap_or_default())
+    }
+
+    /// Reads what [`Self::write`] wrote, where every entry's number is below `entries`.
+    pub(super) fn read(from: &mut Decoder<'_>, entries: usize) -> Result<Self, Malformed> {
+        let table = Table::read(from)?;
+        let hashes = from.count(5)?;
+        let numbers = from.list(hashes, |some: &[u32]| {
+            holds(some.iter().all(|number| (*number as usize) < entries), "a number of no entry")
+        })?;
+        let qualities = from.list(hashes, |some: &[u8]| {
+            let good = |quality: &u8| *quality <= 100 || *quality == UNKNOWN;
+            holds(some.iter().all(good), "a quality beyond the greatest")
+        })?;
+        let mut starts = None;
+        if hashes != table.len() {
+            let list: Vec<u32> = from.list(table.len() + 1, |_| Ok(()))?;
+            let whole = list.first() == Some(&0) && list.last() == Some(&(hashes as u32));
+            // Whoever goes through the hashes meets each value once, with one entry at least.
+            let rise = list.windows(2).all(|pair| pair[0] < pair[1]);
+            holds(whole && rise, "values without entries")?;
+            starts = Some(list.into());
+        }
+        Ok(Self { table, starts, entries: numbers.into(), qualities: qualities.into() })
     }
 }

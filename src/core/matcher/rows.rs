@@ -1,5 +1,7 @@
 //! The entries of a layer: of which bank, under which name, how far they count and where they come from.
 
+mod written;
+
 use crate::core::bank::Effect;
 use crate::core::id::EntryId;
 use crate::core::matcher::sorted::Sorted;

@@ -1,5 +1,8 @@
 //! Values under numbers in the order of the values: compact, and searched from a guess.
 
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, Word, holds};
+use crate::core::signal::{Signal, SignalType};
+
 /// What can be guessed of a value's place among others.
 pub(super) trait Lead {
     /// The beginning of the value, in the same order. Evenly spread values have evenly spread beginnings.
@@ -21,7 +24,7 @@ impl Lead for u32 {
     }
 }
 
-impl Lead for crate::core::signal::Signal {
+impl Lead for Signal {
     /// Values of a source's own may have any form: nothing is guessed.
     fn lead(&self) -> u64 {
         0
@@ -77,6 +80,75 @@ impl<K: Ord + Lead> Sorted<K> {
             (high.saturating_sub(step), high)
         };
         low + self.keys[low..high].partition_point(|other| other < key)
+    }
+}
+
+/// Bytes that the shortest opaque value takes where it is written.
+const OPAQUE_BYTES_MIN: usize = 16;
+
+/// What lists of values under numbers are made of, where it can be written.
+pub(super) trait Key: Ord + Lead + Sized {
+    /// Writes values, their number included.
+    fn write_all(keys: &[Self], to: &mut Encoder<'_>) -> Result<(), Stopped>;
+
+    /// Reads what [`Self::write_all`] wrote.
+    fn read_all(from: &mut Decoder<'_>) -> Result<Vec<Self>, Malformed>;
+}
+
+macro_rules! words_are_keys {
+    ($([$($generic:tt)*] $type:ty),*) => {$(
+        impl $($generic)* Key for $type {
+            fn write_all(keys: &[Self], to: &mut Encoder<'_>) -> Result<(), Stopped> {
+                to.count(keys.len())?;
+                to.words(keys)
+            }
+
+            fn read_all(from: &mut Decoder<'_>) -> Result<Vec<Self>, Malformed> {
+                let count = from.count(<Self as Word>::BYTES)?;
+                from.list(count, |_| Ok(()))
+            }
+        }
+    )*};
+}
+
+words_are_keys!([] u32, [<const N: usize>] [u8; N]);
+
+impl Key for Signal {
+    fn write_all(keys: &[Self], to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        to.count(keys.len())?;
+        for key in keys {
+            to.json(&key.kind())?;
+            to.bytes(&key.bytes())?;
+        }
+        Ok(())
+    }
+
+    fn read_all(from: &mut Decoder<'_>) -> Result<Vec<Self>, Malformed> {
+        let count = from.count(OPAQUE_BYTES_MIN)?;
+        from.records(count, |from| {
+            let kind: SignalType = from.json()?;
+            Self::from_bytes(&kind, &from.bytes()?)
+                .map_err(|_| Malformed("not a value of its type"))
+        })
+    }
+}
+
+impl<K: Key> Sorted<K> {
+    /// Writes values and numbers.
+    pub(super) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        K::write_all(&self.keys, to)?;
+        to.words(&self.numbers)
+    }
+
+    /// Reads what [`Self::write`] wrote, where every number is below `numbers`.
+    pub(super) fn read(from: &mut Decoder<'_>, numbers: usize) -> Result<Self, Malformed> {
+        let keys = K::read_all(from)?;
+        let list = from.list(keys.len(), |some: &[u32]| {
+            holds(some.iter().all(|number| (*number as usize) < numbers), "a number of no entry")
+        })?;
+        let in_order = |(a, b): (&[K], &[u32])| (&a[0], b[0]) <= (&a[1], b[1]);
+        holds(keys.windows(2).zip(list.windows(2)).all(in_order), "values out of order")?;
+        Ok(Self { keys: keys.into(), numbers: list.into() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The matcher against a list that is gone through from end to end, through changes, merges and pictures of before.
 
 mod model;
+mod written;
 
 use super::*;
 use crate::core::bank::{BankedSignal, EntryState, RATIO_ALL};

@@ -151,21 +151,28 @@ pub(super) fn header(sealed: &[u8]) -> Result<(KeyId, Session), SealError> {
     Ok((id, session))
 }
 
-/// Opens a value sealed for `place`.
-pub(super) fn open(key: &LessSafeKey, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-    let (head, body) = sealed.split_first_chunk::<HEADER_BYTES>().ok_or(SealError::Format)?;
+/// Opens a value sealed for `place`, with the memory of the value itself, and appends its text to `out`.
+///
+/// # Errors
+/// [`SealError`]; `out` may then have grown by the chunks before.
+pub(super) fn open_onto(
+    key: &LessSafeKey,
+    place: &Place,
+    sealed: &mut [u8],
+    out: &mut Vec<u8>,
+) -> Result<(), SealError> {
+    let (head, body) = sealed.split_first_chunk_mut::<HEADER_BYTES>().ok_or(SealError::Format)?;
     let mut first = [0; 8];
     first.copy_from_slice(&head[21..]);
     let first = u64::from_be_bytes(first);
     let count = body.len().div_ceil(CHUNK_BYTES + TAG_BYTES) as u64;
-    let mut out = Vec::with_capacity(body.len());
-    for (n, chunk) in body.chunks(CHUNK_BYTES + TAG_BYTES).enumerate() {
-        let mut buffer = chunk.to_vec();
+    out.reserve(body.len());
+    for (n, chunk) in body.chunks_mut(CHUNK_BYTES + TAG_BYTES).enumerate() {
         let counter = first.checked_add(n as u64).ok_or(SealError::Forged)?;
         let text = key
-            .open_in_place(nonce(counter), place.aad(n as u64, count), &mut buffer)
+            .open_in_place(nonce(counter), place.aad(n as u64, count), chunk)
             .map_err(|_| SealError::Forged)?;
         out.extend_from_slice(text);
     }
-    Ok(out)
+    Ok(())
 }

@@ -3,7 +3,9 @@
 //! The file is JSON, readable by its owner only. Keys are added by rotation and never taken away: what was sealed or
 //! signed under an earlier key stays readable. The look-up key never changes, since rows are found by it.
 
-use super::cipher::{self, KeyId, Place, SealError, Session};
+mod opening;
+
+use super::cipher::{self, KeyId, Place, Session};
 use crate::core::id::TenantId;
 use crate::core::journal::checkpoint::{self, Checkpoint, NoteSignature};
 use crate::core::journal::envelope::Pseudonym;
@@ -253,30 +255,6 @@ impl KeyRing {
         cipher::seal(&key, self.newest().id, &session, first, place, text)
     }
 
-    /// Opens what was sealed for `place`.
-    ///
-    /// # Errors
-    /// [`SealError`] where it was changed, moved, or sealed under a key that is not here.
-    pub fn open(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
-        let (id, session) = cipher::header(sealed)?;
-        let known = self.sessions.read().get(&(id, session)).cloned();
-        let (key, fresh) = match known {
-            Some(key) => (key, false),
-            None => {
-                let generation =
-                    self.file.generations.iter().find(|generation| generation.id == id);
-                let master = &generation.ok_or(SealError::Key)?.master.0;
-                (Arc::new(cipher::session_key(master, &session)), true)
-            }
-        };
-        let text = cipher::open(&key, place, sealed)?;
-        if fresh {
-            // Only sessions that proved true are remembered: forged ones cannot fill the memory.
-            self.sessions.write().insert((id, session), key);
-        }
-        Ok(text)
-    }
-
     /// Fingerprint under which a signal's row is found.
     #[must_use]
     pub fn fingerprint(&self, signal: &Signal) -> [u8; 32] {
@@ -356,6 +334,7 @@ fn sync_parent(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::cipher::SealError;
     use super::*;
     use crate::core::signal::SignalType;
     use proptest::prelude::*;

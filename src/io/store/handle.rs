@@ -7,6 +7,7 @@ use super::held::Held;
 use super::memory::Memory;
 use super::requests::Key;
 use super::settings::Settings;
+use super::snapshots::{SnapshotFigures, Watched};
 use super::spool::{Asked, Spool};
 use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey};
@@ -39,6 +40,7 @@ pub(super) struct Inner {
     pub(super) spool: Mutex<Spool>,
     /// Answers to requests whose verdicts wait in the spool.
     pub(super) waiting: RwLock<Held>,
+    pub(super) snapshots: Watched,
     /// Held by the one who drains.
     pub(super) drains: tokio::sync::Mutex<()>,
 }
@@ -164,6 +166,12 @@ impl Store {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.0.shared.commits.load(Ordering::Relaxed)
+    }
+
+    /// What became of snapshots of the memory.
+    #[must_use]
+    pub fn snapshots(&self) -> SnapshotFigures {
+        self.0.snapshots.figures()
     }
 
     /// Whether the writer has gone: closed, or failed.

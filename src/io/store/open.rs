@@ -112,8 +112,8 @@ pub async fn check_tail(
     }
     let tile = 1_u64 << TILE_HEIGHT;
     let from = (head.size - 1) / tile * tile + 1;
-    let tail = journal::events(conn, keys, from, tile).await?;
-    let dense = tail.iter().zip(from..).all(|((recorded, _), number)| recorded.number == number);
+    let tail = journal::checked(conn, keys, from, tile).await?;
+    let dense = tail.iter().zip(from..).all(|(found, number)| *found == number);
     if !dense || tail.len() as u64 != head.size - from + 1 {
         return Err(StoreError::Corrupt("journal is not dense"));
     }

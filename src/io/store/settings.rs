@@ -21,6 +21,12 @@ pub struct Settings {
     pub spool: PathBuf,
     /// Greatest size of the spool, in bytes.
     pub spool_bytes_max: u64,
+    /// The file that the memory is written to, so that the next start is quick.
+    pub snapshot: PathBuf,
+    /// Changes after which the memory is written to it anew; 0 for never, and the next start does not read it either.
+    pub snapshot_changes: u64,
+    /// Least time between two snapshots; zero for none.
+    pub snapshot_pause: Duration,
     /// Most changes in one commit.
     pub group_max: usize,
     /// Most changes that wait for the writer; further callers wait to be let in.
@@ -45,7 +51,12 @@ impl Settings {
     /// The usual settings for a store in a data directory.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { database: folder.join("bulwark.db"), spool: folder.join("spool"), ..Self::default() }
+        Self {
+            database: folder.join("bulwark.db"),
+            spool: folder.join("spool"),
+            snapshot: folder.join("snapshot"),
+            ..Self::default()
+        }
     }
 }
 
@@ -55,6 +66,9 @@ impl Default for Settings {
             database: PathBuf::from("bulwark.db"),
             spool: PathBuf::from("spool"),
             spool_bytes_max: 64 << 20,
+            snapshot: PathBuf::from("snapshot"),
+            snapshot_changes: 50_000,
+            snapshot_pause: Duration::from_secs(300),
             group_max: 1024,
             waiting_max: 4096,
             readers: 4,

@@ -7,7 +7,9 @@ use super::handle::{Inner, Store};
 use super::held::Held;
 use super::memory::Memory;
 use super::open;
+use super::recall;
 use super::settings::Settings;
+use super::snapshots::{Plan, Reached, Snapshots};
 use super::spool::Spool;
 use super::tx::Tx;
 use super::writer::{Message, Shared, Writer};
@@ -50,7 +52,7 @@ impl Store {
         open::check_version(&mut conn).await?;
         let (before, head) = open::take_over(&mut conn, &keys).await?;
         let frontier = open::check_tail(&mut conn, &keys, &head).await?;
-        let resident = open::load(&mut conn, &keys, &head).await?;
+        let (resident, from) = recall::load(&mut conn, &keys, &head, &settings).await?;
         let shared = Arc::new(Shared {
             memory: Memory::share(resident)?,
             failed: AtomicBool::new(false),
@@ -58,12 +60,21 @@ impl Store {
             #[cfg(test)]
             fault: parking_lot::Mutex::default(),
         });
+        let plan = Plan {
+            path: settings.snapshot.clone(),
+            changes: settings.snapshot_changes,
+            pause: settings.snapshot_pause,
+        };
+        let reached = Reached { number: head.size, root: head.root };
+        let snapshots = Snapshots::begin(plan, &keys, &clock, &shared.memory, reached, from)?;
+        let snapshots_watched = snapshots.watched();
         let writer = Writer {
             tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.memory)),
             frontier,
             settings: settings.clone(),
             shared: Arc::clone(&shared),
             cleared: 0,
+            snapshots,
             lock,
         };
         let (messages, inbox) = mpsc::channel(settings.waiting_max.max(1));
@@ -75,6 +86,7 @@ impl Store {
         let spool = Spool::open(path, bytes_max, &keys, &name, |waiting| held.put(&waiting))?;
         let inner = Inner {
             waiting: RwLock::new(held),
+            snapshots: snapshots_watched,
             settings,
             keys,
             clock,

@@ -8,6 +8,7 @@ use super::memory::Memory;
 use super::project::push_late;
 use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
+use super::snapshots::Snapshots;
 use super::spool::Asked;
 use super::tx::Tx;
 use super::words::Answer;
@@ -79,6 +80,8 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     /// Log time in milliseconds at which old requests were last cleared away.
     pub(super) cleared: i64,
+    /// Ends before the lock does.
+    pub(super) snapshots: Snapshots,
     /// Held for as long as this process may write.
     pub(super) lock: Option<std::fs::File>,
 }
@@ -118,8 +121,13 @@ impl Writer {
             }
             if let Some((clean, done)) = close {
                 let result = if clean { self.finish().await } else { Ok(()) };
-                let Self { tx, lock, .. } = self;
+                let Self { tx, lock, snapshots, .. } = self;
                 let result = result.and(tx.conn.close().await);
+                if clean && result.is_ok() {
+                    snapshots.end();
+                } else {
+                    drop(snapshots);
+                }
                 drop(lock);
                 let _ = done.send(result);
                 return;
@@ -166,6 +174,7 @@ impl Writer {
     fn apply(&self, events: Vec<(u64, Event)>) {
         if !events.is_empty() {
             self.shared.memory.apply(&events);
+            self.snapshots.reach(self.tx.head.size, self.tx.head.root);
         }
     }
 

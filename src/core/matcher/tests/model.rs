@@ -22,6 +22,7 @@ mod sync {
 }
 
 #[allow(clippy::duplicate_mod, reason = "the very file, over other memory")]
+#[allow(dead_code, reason = "the model reads nothing that was written")]
 #[path = "../ends.rs"]
 mod ends;
 

@@ -3,6 +3,7 @@
 mod away;
 mod failing;
 mod keeping;
+mod snapshots;
 mod verifying;
 
 use super::spool::Waiting;

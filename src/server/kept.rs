@@ -1,0 +1,69 @@
+//! Figures of the store for `/metrics`, read when they are asked for.
+
+use crate::io::store::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+/// What became of snapshots of a store's memory.
+#[derive(Debug)]
+pub struct Kept(pub Store);
+
+fn say(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    figure: &impl EncodeMetric,
+) -> Result<(), std::fmt::Error> {
+    figure.encode(to.encode_descriptor(name, help, None, figure.metric_type())?)
+}
+
+impl Collector for Kept {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let of = self.0.snapshots();
+        let (written, failures) = (ConstCounter::new(of.written), ConstCounter::new(of.failures));
+        say(&mut to, "bulwark_snapshots_written", "Snapshots written", &written)?;
+        let help = "Snapshots that could not be written";
+        say(&mut to, "bulwark_snapshot_failures", help, &failures)?;
+        let number = ConstGauge::new(i64::try_from(of.number).unwrap_or(i64::MAX));
+        let help = "Journal number of the snapshot that a start would use; 0 for none";
+        say(&mut to, "bulwark_snapshot_journal_number", help, &number)?;
+        let bytes = ConstGauge::new(i64::try_from(of.bytes).unwrap_or(i64::MAX));
+        let help = "Size in bytes of the snapshot written last";
+        say(&mut to, "bulwark_snapshot_bytes", help, &bytes)?;
+        let seconds = ConstGauge::new(of.took.as_secs_f64());
+        say(&mut to, "bulwark_snapshot_seconds", "Time that writing it took", &seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::clock::Clock;
+    use crate::io::seal::KeyRing;
+    use crate::io::store::Settings;
+    use prometheus_client::registry::Registry;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_became_of_snapshots_is_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Arc::new(KeyRing::generate(&Clock::system()));
+        let settings = Settings::in_folder(folder.path());
+        let store = Store::open(settings, keys, Clock::system()).await.unwrap();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Kept(store)));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "bulwark_snapshots_written_total 0",
+            "bulwark_snapshot_failures_total 0",
+            "bulwark_snapshot_journal_number 0",
+            "bulwark_snapshot_bytes 0",
+            "bulwark_snapshot_seconds 0.0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} in {text}");
+        }
+    }
+}
