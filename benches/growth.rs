@@ -75,7 +75,7 @@ fn measured(size: usize) -> Point {
 }
 
 fn draw(points: &[Point]) -> Result<(), Box<dyn std::error::Error>> {
-    let area = SVGBackend::new(CHART, (860, 430)).into_drawing_area();
+    let area = SVGBackend::new(CHART, (880, 430)).into_drawing_area();
     area.fill(&WHITE)?;
     let last = points.last().map_or(1.0, |point| point.values);
     let first = points.first().map_or(1.0, |point| point.values);
@@ -88,7 +88,13 @@ fn draw(points: &[Point]) -> Result<(), Box<dyn std::error::Error>> {
         .x_label_area_size(32)
         .y_label_area_size(56)
         .build_cartesian_2d((first..last).log_scale(), (lowest..highest).log_scale())?;
-    times.configure_mesh().x_desc("values").draw()?;
+    let whole = |value: &f64| format!("{value}");
+    times
+        .configure_mesh()
+        .x_desc("values")
+        .x_label_formatter(&whole)
+        .y_label_formatter(&whole)
+        .draw()?;
     let scan = points.iter().map(|point| (point.values, point.scan));
     times
         .draw_series(LineSeries::new(scan, RED.stroke_width(2)))?
@@ -111,7 +117,7 @@ fn draw(points: &[Point]) -> Result<(), Box<dyn std::error::Error>> {
         .x_label_area_size(32)
         .y_label_area_size(48)
         .build_cartesian_2d((first..last).log_scale(), 0.0..most * 1.1)?;
-    memory.configure_mesh().x_desc("values").x_labels(4).draw()?;
+    memory.configure_mesh().x_desc("values").x_labels(4).x_label_formatter(&whole).draw()?;
     let bytes = points.iter().map(|point| (point.values, point.bytes));
     memory.draw_series(LineSeries::new(bytes, BLUE.stroke_width(2)))?;
     area.present()?;

@@ -5,16 +5,14 @@
 //! is of a memory of `START_ENTRIES` that was never in a database: it is written, and loaded the way a start loads it,
 //! both with its file in the system's memory and without.
 
-use bulwark::core::access::{Environment, Scope};
-use bulwark::core::bank::{
-    Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL, SignalRule,
-};
+mod shared;
+
+use bulwark::core::bank::Entry;
 use bulwark::core::event::Event;
 use bulwark::core::hamming::Scratch;
-use bulwark::core::id::{BankId, EntryId, TenantId};
+use bulwark::core::id::EntryId;
 use bulwark::core::matcher::Query;
 use bulwark::core::resident::Resident;
-use bulwark::core::signal::{Bits256, Signal, SignalType};
 use bulwark::core::time::Time;
 use bulwark::core::verdict::Provenance;
 use bulwark::io::clock::Clock;
@@ -22,68 +20,22 @@ use bulwark::io::seal::KeyRing;
 use bulwark::io::store::snapshot::{self, Snapshot, Title};
 use bulwark::io::store::{Settings, Store};
 use rustix::fs::{Advice, fadvise};
+use shared::{Dice, bank, put, scope, set};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn bits(&mut self) -> Bits256 {
-        Bits256(std::array::from_fn(|_| self.next()))
-    }
-}
-
-fn set(name: &str, usual: u64, smoke: u64) -> u64 {
-    let said = std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let is_smoke = std::env::args().any(|argument| argument == "--test");
-    said.unwrap_or(if is_smoke { smoke } else { usual })
-}
-
-fn scope() -> Scope {
-    Scope { tenant: TenantId::parse("operator").expect("a name"), environment: Environment::Test }
-}
-
-fn bank() -> Bank {
-    Bank {
-        id: BankId::parse("known").expect("a name"),
-        display_name: String::new(),
-        role: BankRole::Positive,
-        mode: BankMode::Enforce,
-        enabled: true,
-        ratio_millionths: RATIO_ALL,
-        rules: vec![SignalRule::usual(SignalType::Pdq)],
-        vetted: true,
-        legal_basis: String::new(),
-        freshness_max: None,
-        version: 1,
-        created: Time::default(),
-        changed: Time::default(),
-        learned: Time::default(),
-    }
-}
-
 /// As the service makes them: a name of 32 digits, and with each thousand a time of its own.
 fn entry(dice: &mut Dice, n: u64) -> Entry {
-    let signal = Signal::Pdq(dice.bits());
     let at = Time::from_millis(1_700_000_000_000 + (n / 1000).cast_signed());
+    let mut entry = shared::entry("n", Some(dice.bits()));
+    entry.id = EntryId::parse(&format!("{:016x}{:016x}", dice.next(), n)).expect("a name");
+    entry.signals[0].quality = Some(100);
     Entry {
-        id: EntryId::parse(&format!("{:016x}{:016x}", dice.next(), n)).expect("a name"),
-        state: EntryState::Active,
-        signals: vec![BankedSignal { signal, quality: Some(100) }],
         provenance: Provenance { first_seen: at, ..Provenance::default() },
-        note: String::new(),
-        version: 1,
         created: at,
+        ..entry
     }
 }
 
@@ -91,8 +43,7 @@ fn batches(entries: u64) -> impl Iterator<Item = Event> {
     let mut dice = Dice(1);
     (0..entries.div_ceil(1000)).map(move |batch| {
         let numbers = batch * 1000..entries.min(batch * 1000 + 1000);
-        let entries = numbers.map(|n| entry(&mut dice, n)).collect();
-        Event::EntriesPut { scope: scope(), bank: bank().id, entries, at: Time::default() }
+        put(numbers.map(|n| entry(&mut dice, n)).collect())
     })
 }
 

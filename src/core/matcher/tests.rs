@@ -169,6 +169,36 @@ enum Act {
     Picture,
 }
 
+impl Act {
+    /// Does to both what changes what they answer.
+    fn apply(self, matcher: &mut Matcher, model: &mut Model) {
+        match self {
+            Self::Bank(at, enabled) => {
+                matcher.put_bank(1, &bank(&format!("b{at}"), enabled));
+                model.banks.insert(name(at), bank(&format!("b{at}"), enabled));
+            }
+            Self::Delete(at) => {
+                matcher.delete_bank(&name(at));
+                model.banks.remove(&name(at));
+                model.entries.retain(|(bank, _), _| *bank != name(at));
+            }
+            Self::Put(at, list) => {
+                let list: Vec<_> = list
+                    .iter()
+                    .map(|(name, state, signals)| entry(*name, *state, signals))
+                    .collect();
+                matcher.put_entries(2, NOW, &name(at), &list);
+                if model.banks.contains_key(&name(at)) {
+                    for entry in list {
+                        model.entries.insert((name(at), entry.id.clone()), entry);
+                    }
+                }
+            }
+            Self::Merge(_) | Self::Picture => {}
+        }
+    }
+}
+
 fn act() -> impl Strategy<Value = Act> {
     let state = prop_oneof![
         4 => Just(EntryState::Active),
@@ -209,31 +239,13 @@ proptest! {
         let (mut planned, mut pictures) = ([None::<Merge>, None], Vec::new());
         for act in acts {
             match act {
-                Act::Bank(at, enabled) => {
-                    matcher.put_bank(1, &bank(&format!("b{at}"), enabled));
-                    model.banks.insert(name(at), bank(&format!("b{at}"), enabled));
-                }
-                Act::Delete(at) => {
-                    matcher.delete_bank(&name(at));
-                    model.banks.remove(&name(at));
-                    model.entries.retain(|(bank, _), _| *bank != name(at));
-                }
-                Act::Put(at, list) => {
-                    let list: Vec<_> =
-                        list.iter().map(|(name, state, signals)| entry(*name, *state, signals)).collect();
-                    matcher.put_entries(2, NOW, &name(at), &list);
-                    if model.banks.contains_key(&name(at)) {
-                        for entry in list {
-                            model.entries.insert((name(at), entry.id.clone()), entry);
-                        }
-                    }
-                }
                 Act::Merge(pace) => match planned[pace].take() {
                     // Everything that came between the plan and now is caught up with.
                     Some(merge) => drop(matcher.adopt(merge.run())),
                     None => planned[pace] = matcher.merge_due([Pace::Soon, Pace::InTime][pace]),
                 },
                 Act::Picture => pictures.push((matcher.clone(), model.clone())),
+                change => change.apply(&mut matcher, &mut model),
             }
             model.agrees(&matcher);
         }

@@ -53,25 +53,6 @@ proptest! {
         let mut pictures = Vec::new();
         for act in acts {
             match act {
-                Act::Bank(at, enabled) => {
-                    matcher.put_bank(1, &bank(&format!("b{at}"), enabled));
-                    model.banks.insert(name(at), bank(&format!("b{at}"), enabled));
-                }
-                Act::Delete(at) => {
-                    matcher.delete_bank(&name(at));
-                    model.banks.remove(&name(at));
-                    model.entries.retain(|(bank, _), _| *bank != name(at));
-                }
-                Act::Put(at, list) => {
-                    let list: Vec<_> =
-                        list.iter().map(|(name, state, signals)| entry(*name, *state, signals)).collect();
-                    matcher.put_entries(2, NOW, &name(at), &list);
-                    if model.banks.contains_key(&name(at)) {
-                        for entry in list {
-                            model.entries.insert((name(at), entry.id.clone()), entry);
-                        }
-                    }
-                }
                 Act::Merge(_) => {
                     // What is read takes the place of what was written.
                     matcher = again(&matcher);
@@ -79,6 +60,7 @@ proptest! {
                     matcher.settle();
                 }
                 Act::Picture => pictures.push((matcher.clone(), model.clone())),
+                change => change.apply(&mut matcher, &mut model),
             }
             model.agrees(&matcher);
         }
