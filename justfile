@@ -23,6 +23,11 @@ compare-hash *what:
 churn:
     CHURN_ENTRIES=10000000 CHURN_SECONDS=60 cargo bench --bench churn
 
+# How cost and memory grow with size, drawn into docs.
+growth:
+    cargo bench --bench growth
+    cp target/growth.svg docs/growth.svg
+
 # A bank of ten million filled and emptied ten times: its memory comes back.
 turnover:
     TURNOVER_ENTRIES=10000000 TURNOVER_ROUNDS=10 cargo bench --bench turnover
