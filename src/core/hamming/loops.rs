@@ -22,6 +22,8 @@ pub(super) struct Run {
     pub(super) query: u16,
     /// Most bits in which a sketch may differ.
     pub(super) most: u16,
+    /// The bucket that it is, for whoever planned it.
+    pub(super) bucket: u32,
 }
 
 impl Run {
@@ -41,24 +43,71 @@ impl Run {
     }
 }
 
-/// Runs whose sketches are fetched ahead of the one that is filtered.
-const AHEAD: usize = 16;
+/// Lines that are fetched ahead of the one that is filtered: whole runs of them, since the processor's own prefetcher
+/// would have to be taught each run anew.
+const AHEAD: usize = 96;
 
-/// Lines of one run that are fetched ahead; the processor's own prefetcher follows the rest.
-const LINES_AHEAD: usize = 8;
+/// Lines of one round. What a round finds is fetched while the next one is under way, so a round should take longer than
+/// memory does, and leave what it found in the second level of the cache.
+const ROUND: usize = 512;
 
-/// Goes through runs, has those to come fetched, and calls `filter` for each.
-#[inline(always)]
-pub(super) fn each_run(lines: &[Line], runs: &[Run], mut filter: impl FnMut(&Run)) {
-    let fetch = |run: &Run| {
-        run.lines().take(LINES_AHEAD).for_each(|line| prefetch(lines, line));
-    };
-    runs.iter().take(AHEAD).for_each(fetch);
-    for (at, run) in runs.iter().enumerate() {
-        if let Some(later) = runs.get(at + AHEAD) {
-            fetch(later);
+/// A walk through runs, round by round.
+pub(super) struct Walk<'a> {
+    lines: &'a [Line],
+    /// Runs that are still to be filtered.
+    runs: &'a [Run],
+    /// How many of them were asked for.
+    asked: usize,
+    /// How many lines those have.
+    ahead: usize,
+    /// For each run that was filtered, how many places were noted until its end.
+    ends: &'a mut Vec<usize>,
+}
+
+impl<'a> Walk<'a> {
+    /// Begins before the first run; what stood in `ends` is forgotten.
+    pub(super) fn through(lines: &'a [Line], runs: &'a [Run], ends: &'a mut Vec<usize>) -> Self {
+        ends.clear();
+        Self { lines, runs, asked: 0, ahead: 0, ends }
+    }
+
+    /// For each run that was filtered, how many places were noted until its end.
+    pub(super) fn ends(&self) -> &[usize] {
+        self.ends
+    }
+
+    /// Whether nothing is left.
+    pub(super) const fn is_over(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Calls `filter` for each run of a round, with those to come fetched. It appends to `places`.
+    #[inline(always)]
+    pub(super) fn round(
+        &mut self,
+        places: &mut Vec<u32>,
+        mut filter: impl FnMut(&[Line], &Run, &mut Vec<u32>),
+    ) {
+        let mut left = ROUND;
+        while let Some((run, rest)) = self.runs.split_first() {
+            while self.ahead < AHEAD
+                && let Some(next) = self.runs.get(self.asked)
+            {
+                next.lines().for_each(|line| prefetch(self.lines, line));
+                self.asked += 1;
+                self.ahead += next.lines().len();
+            }
+            filter(self.lines, run, places);
+            self.ends.push(places.len());
+            self.runs = rest;
+            self.asked -= 1;
+            let lines = run.lines().len();
+            self.ahead -= lines;
+            if lines >= left {
+                return;
+            }
+            left -= lines;
         }
-        filter(run);
     }
 }
 
@@ -69,7 +118,7 @@ pub(super) type Found = Vec<(u32, u32)>;
 #[derive(Clone, Copy)]
 pub(super) struct Kernel {
     pub(super) name: &'static str,
-    pub(super) filter: fn(&[Line], &[Run], &mut Vec<u32>),
+    pub(super) filter: fn(&mut Walk<'_>, &mut Vec<u32>),
     pub(super) near: fn(&[Bits256], &Bits256, u32, &mut Found),
     pub(super) distances: fn(&[Bits256], &[u32], &Bits256, &mut Vec<u32>),
 }
@@ -80,12 +129,12 @@ impl Kernel {
         self.name
     }
 
-    /// Appends the places, run by run and in order, of the sketches that are near enough.
+    /// Appends the places, run by run and in order, of the sketches of one round that are near enough.
     ///
     /// # Panics
     /// Where a run goes beyond the last line.
-    pub(super) fn filter(self, lines: &[Line], runs: &[Run], places: &mut Vec<u32>) {
-        (self.filter)(lines, runs, places);
+    pub(super) fn filter(self, walk: &mut Walk<'_>, places: &mut Vec<u32>) {
+        (self.filter)(walk, places);
     }
 
     /// Appends place and distance of every value within `radius` of `query`.
@@ -112,8 +161,8 @@ impl Kernel {
 pub(super) const PLAIN: Kernel =
     Kernel { name: "plain", filter: filter_plain, near: near_any, distances: distances_any };
 
-fn filter_plain(lines: &[Line], runs: &[Run], places: &mut Vec<u32>) {
-    each_run(lines, runs, |run| {
+fn filter_plain(walk: &mut Walk<'_>, places: &mut Vec<u32>) {
+    walk.round(places, |lines, run, places| {
         for at in run.start..run.end {
             let sketch = lines[at as usize / LANES].0[at as usize % LANES];
             if (sketch ^ run.query).count_ones() <= u32::from(run.most) {

@@ -5,13 +5,17 @@
 //! at most k·r/N: otherwise a run beyond its share would start at every chunk, such runs laid end to end would go round
 //! the ring some whole number of times, and their sum would exceed r for each time round. So it is enough to look, for
 //! each chunk, into the buckets at most r/N bits from the query's, and there only at entries whose following 16 bits,
-//! kept beside the place as a *sketch*, are near enough together with the chunk itself.
+//! kept beside the place as a *sketch*, are near enough together with the chunk itself. The more bits are kept, the fewer
+//! entries pass: of the chunk behind the sketch some bits may be kept, too, as a *tail*, which differ by no more than the
+//! whole chunk does.
 //! (Qin and Xiao, "Pigeonring", PVLDB 12(1), 2018.)
 
 use crate::core::signal::Bits256;
 
 /// Bits of a sketch.
 const SKETCH_BITS: usize = 16;
+/// Bits of a tail.
+const TAIL_BITS: usize = 8;
 
 /// Bits of one of `N` chunks.
 pub(super) const fn width<const N: usize>() -> usize {
@@ -45,24 +49,36 @@ pub(super) const fn sketch<const N: usize>(value: &Bits256, i: usize) -> u16 {
     sixteen(value, (i + 1) * width::<N>())
 }
 
-/// How far a chunk may differ, and how far it may together with its sketch.
+/// The bits that follow the sketch of chunk `i` in the ring.
+pub(super) const fn tail<const N: usize>(value: &Bits256, i: usize) -> u8 {
+    sixteen(value, (i + 1) * width::<N>() + SKETCH_BITS) as u8
+}
+
+/// How far a chunk may differ, how far it may together with its sketch, and how far with its tail besides.
 #[derive(Clone, Copy)]
 pub(super) struct Share<const N: usize> {
     pub(super) one: u32,
     pub(super) span: u32,
+    pub(super) whole: u32,
 }
 
 impl<const N: usize> Share<N> {
     /// The shares of a radius.
-    pub(super) const fn of(radius: u32) -> Self {
-        let chunks = 1 + SKETCH_BITS / width::<N>();
-        Self { one: radius / N as u32, span: chunks as u32 * radius / N as u32 }
+    pub(super) fn of(radius: u32) -> Self {
+        const { assert!(width::<N>() >= TAIL_BITS, "a tail is of one chunk") };
+        let chunks = 1 + SKETCH_BITS as u32 / width::<N>() as u32;
+        let share = |chunks: u32| chunks * radius / N as u32;
+        Self { one: share(1), span: share(chunks), whole: share(chunks + 1) }
     }
 
-    /// Whether an entry is to be found by chunk `i`, given how it differs from the query.
-    pub(super) const fn admits(self, difference: &Bits256, i: usize) -> bool {
+    /// Whether an entry is to be found by chunk `i`, given how it differs from the query, where tails are kept and where
+    /// not.
+    pub(super) const fn admits(self, difference: &Bits256, i: usize, has_tails: bool) -> bool {
         let one = chunk::<N>(difference, i).count_ones();
-        one <= self.one && one + sketch::<N>(difference, i).count_ones() <= self.span
+        let span = one + sketch::<N>(difference, i).count_ones();
+        one <= self.one
+            && span <= self.span
+            && (!has_tails || span + tail::<N>(difference, i).count_ones() <= self.whole)
     }
 }
 
@@ -114,9 +130,11 @@ mod tests {
             let byte = |i: usize| (i % 32) as u16;
             assert_eq!(chunk::<32>(&value, i), byte(i));
             assert_eq!(sketch::<32>(&value, i), byte(i + 1) | byte(i + 2) << 8);
+            assert_eq!(u16::from(tail::<32>(&value, i)), byte(i + 3));
         }
         for i in 0..16 {
             assert_eq!(sketch::<16>(&value, i), chunk::<16>(&value, (i + 1) % 16));
+            assert_eq!(u16::from(tail::<16>(&value, i)), chunk::<16>(&value, (i + 2) % 16) & 0xff);
         }
     }
 

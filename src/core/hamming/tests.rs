@@ -56,7 +56,8 @@ fn ask(table: &Table, query: &Bits256, radius: u32) -> Vec<(u32, u32)> {
     found
 }
 
-/// Tables over the values in every form, with every kernel that this processor has.
+/// Tables over the values in every form, with every kernel that this processor has; and one in parts, as large ones are,
+/// whose sketches are filtered as those of others.
 fn tables(values: &[Bits256]) -> Vec<(String, Table)> {
     let mut tables = Vec::new();
     for kernel in kernel::all() {
@@ -65,6 +66,8 @@ fn tables(values: &[Bits256]) -> Vec<(String, Table)> {
             tables.push((name, Table::shaped(values, shape, kernel)));
         }
     }
+    let parted = Shape::Vast(values.len().div_ceil(3).max(1));
+    tables.push((format!("{parted:?}"), Table::shaped(values, parted, kernel::best())));
     tables
 }
 
@@ -73,12 +76,16 @@ fn ask_chunks(table: &Table, query: &Bits256, radius: u32) -> Option<Vec<(u32, u
     let mut found = Vec::new();
     let mut notes = chunks::Notes::default();
     let push = |place, distance| found.push((place, distance));
+    let (kernel, values) = (table.kernel, &*table.values);
     match &table.form {
-        Form::Narrow(chunks) if Chunks::<32>::probes(radius).is_some() => {
-            chunks.query(table.kernel, &table.values, query, radius, &mut notes, push);
+        Form::Narrow(chunks) if Chunks::<32, 3>::probes(radius).is_some() => {
+            chunks.query(kernel, values, query, radius, &mut notes, push);
         }
-        Form::Wide(chunks) if Chunks::<16>::probes(radius).is_some() => {
-            chunks.query(table.kernel, &table.values, query, radius, &mut notes, push);
+        Form::Wide(chunks) if Chunks::<16, 3>::probes(radius).is_some() => {
+            chunks.query(kernel, values, query, radius, &mut notes, push);
+        }
+        Form::Vast(chunks) if Chunks::<16, 4>::probes(radius).is_some() => {
+            chunks.query(kernel, values, query, radius, &mut notes, push);
         }
         _ => return None,
     }
@@ -200,6 +207,21 @@ fn an_overfull_bucket_loses_nothing() {
 }
 
 #[test]
+fn what_takes_many_rounds_is_found_whole_and_once() {
+    let mut numbers = Numbers(12);
+    let centre = numbers.value();
+    // One bucket of many lines for each chunk, and in it values at every distance.
+    let values: Vec<_> = (0..20_000).map(|n| numbers.near(centre, n % 40)).collect();
+    for shape in [Shape::Narrow, Shape::Wide, Shape::Vast(7_000), Shape::Vast(COMPACT_MAX)] {
+        let table = Table::shaped(&values, shape, kernel::best());
+        for query in [centre, numbers.near(centre, 3)] {
+            let found = ask_chunks(&table, &query, 31);
+            assert!(found == Some(scan(&values, &query, 31)), "{shape:?}");
+        }
+    }
+}
+
+#[test]
 fn tables_of_every_small_size_answer() {
     let mut numbers = Numbers(5);
     let values: Vec<_> = (0..70).map(|_| numbers.value()).collect();
@@ -232,6 +254,8 @@ fn each_size_has_the_form_that_suits_it() {
     assert_eq!(Shape::of(SCAN_MAX + 1), Shape::Narrow);
     assert_eq!(Shape::of(NARROW_MAX), Shape::Narrow);
     assert_eq!(Shape::of(NARROW_MAX + 1), Shape::Wide);
+    assert_eq!(Shape::of(COMPACT_MAX), Shape::Wide);
+    assert_eq!(Shape::of(COMPACT_MAX + 1), Shape::Vast(COMPACT_MAX));
     let value = Numbers(6).value();
     for len in [SCAN_MAX, SCAN_MAX + 1] {
         assert_eq!(ask(&Table::over(&vec![value; len]), &value, 0).len(), len);
@@ -291,11 +315,17 @@ fn every_kernel_filters_as_the_plain_one_at_every_length_and_place() {
         for start in 0..=all {
             for end in start..=all {
                 let (query, most) = (numbers.next() as u16, (numbers.next() % 17) as u16);
-                let run = loops::Run { start, end, query, most };
-                let (mut expected, mut places) = (vec![1], vec![1]);
-                loops::PLAIN.filter(&lines, &[run, run], &mut expected);
-                kernel.filter(&lines, &[run, run], &mut places);
-                assert_eq!(places, expected, "{}", kernel.name());
+                let run = loops::Run { start, end, query, most, bucket: 0 };
+                let both = [run, run];
+                let filtered = |kernel: Kernel| {
+                    let mut ends = Vec::new();
+                    let (mut walk, mut places) =
+                        (loops::Walk::through(&lines, &both, &mut ends), vec![1]);
+                    kernel.filter(&mut walk, &mut places);
+                    assert!(walk.is_over());
+                    places
+                };
+                assert_eq!(filtered(kernel), filtered(loops::PLAIN), "{}", kernel.name());
             }
         }
     }
@@ -304,8 +334,10 @@ fn every_kernel_filters_as_the_plain_one_at_every_length_and_place() {
 #[test]
 #[should_panic(expected = "out of range")]
 fn no_kernel_reads_beyond_the_end() {
-    let run = loops::Run { start: 0, end: 33, query: 0, most: 1 };
-    kernel::best().filter(&[loops::Line([0; 32])], &[run], &mut Vec::new());
+    let run = loops::Run { start: 0, end: 33, query: 0, most: 1, bucket: 0 };
+    let lines = [loops::Line([0; 32])];
+    kernel::best()
+        .filter(&mut loops::Walk::through(&lines, &[run], &mut Vec::new()), &mut Vec::new());
 }
 
 proptest! {

@@ -9,6 +9,7 @@ use crate::core::signal::Bits256;
 const SCAN: u8 = 0;
 const NARROW: u8 = 1;
 const WIDE: u8 = 2;
+const VAST: u8 = 3;
 
 impl Table {
     /// Writes the table.
@@ -28,6 +29,10 @@ impl Table {
                 to.word(WIDE)?;
                 chunks.write(to)
             }
+            Form::Vast(chunks) => {
+                to.word(VAST)?;
+                chunks.write(to)
+            }
         }
     }
 
@@ -44,6 +49,7 @@ impl Table {
             SCAN => Form::Scan,
             NARROW => Form::Narrow(Chunks::read(from, &values)?),
             WIDE => Form::Wide(Chunks::read(from, &values)?),
+            VAST => Form::Vast(Chunks::read(from, &values)?),
             _ => return Err(Malformed("an unknown form of table")),
         };
         Ok(Self { values, form, kernel: kernel::best() })

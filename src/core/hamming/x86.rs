@@ -6,9 +6,7 @@
     reason = "instructions that not every processor has; each use says why it is sound"
 )]
 
-use crate::core::hamming::loops::{
-    Found, Kernel, LANES, Line, Run, distances_any, each_run, near_any,
-};
+use crate::core::hamming::loops::{Found, Kernel, LANES, Walk, distances_any, near_any};
 use crate::core::signal::Bits256;
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
@@ -21,9 +19,9 @@ use std::arch::x86_64::{
 
 const AVX2: Kernel = Kernel {
     name: "avx2",
-    filter: |lines, runs, places| {
+    filter: |walk, places| {
         // SAFETY: `available` hands this kernel out only where the processor has AVX2 and POPCNT.
-        unsafe { filter_avx2(lines, runs, places) }
+        unsafe { filter_avx2(walk, places) }
     },
     near: |values, query, radius, found| {
         // SAFETY: as above, the processor has AVX2 and POPCNT.
@@ -37,9 +35,9 @@ const AVX2: Kernel = Kernel {
 
 const AVX512: Kernel = Kernel {
     name: "avx512",
-    filter: |lines, runs, places| {
+    filter: |walk, places| {
         // SAFETY: `available` hands this kernel out only where the processor has all that the function is made for.
-        unsafe { filter_avx512(lines, runs, places) }
+        unsafe { filter_avx512(walk, places) }
     },
     near: |values, query, radius, found| {
         // SAFETY: as above, the processor has all that the function is made for.
@@ -77,8 +75,8 @@ fn push_set(mut mask: u32, from: usize, places: &mut Vec<u32>) {
 /// # Safety
 /// The processor must have what is enabled here.
 #[target_feature(enable = "avx512bw,avx512bitalg,bmi1,bmi2")]
-unsafe fn filter_avx512(lines: &[Line], runs: &[Run], places: &mut Vec<u32>) {
-    each_run(lines, runs, |run| {
+unsafe fn filter_avx512(walk: &mut Walk<'_>, places: &mut Vec<u32>) {
+    walk.round(places, |lines, run, places| {
         let query = _mm512_set1_epi16(run.query as i16);
         let most = _mm512_set1_epi16(run.most as i16);
         for (at, line) in run.lines().zip(&lines[run.lines()]) {
@@ -94,7 +92,7 @@ unsafe fn filter_avx512(lines: &[Line], runs: &[Run], places: &mut Vec<u32>) {
 /// # Safety
 /// The processor must have what is enabled here.
 #[target_feature(enable = "avx2,bmi1,bmi2")]
-unsafe fn filter_avx2(lines: &[Line], runs: &[Run], places: &mut Vec<u32>) {
+unsafe fn filter_avx2(walk: &mut Walk<'_>, places: &mut Vec<u32>) {
     // Bits of each half byte, looked up in the halves of the register.
     let ones = _mm256_setr_epi8(
         0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3,
@@ -102,7 +100,7 @@ unsafe fn filter_avx2(lines: &[Line], runs: &[Run], places: &mut Vec<u32>) {
     );
     let half = _mm256_set1_epi8(0x0f);
     let each = _mm256_set1_epi8(1);
-    each_run(lines, runs, |run| {
+    walk.round(places, |lines, run, places| {
         let query = _mm256_set1_epi16(run.query as i16);
         let most = _mm256_set1_epi16(run.most as i16);
         let beyond = |some| {

@@ -70,10 +70,10 @@ impl Bulk {
         }
     }
 
-    /// Whether one layer can be so large.
+    /// Whether one layer may be so large. Tables may be larger, but while layers are merged there is memory for both.
     pub(super) const fn fits(self) -> bool {
-        self.pictures <= hamming::VALUES_MAX
-            && self.frames <= hamming::VALUES_MAX
+        self.pictures <= hamming::COMPACT_MAX
+            && self.frames <= hamming::COMPACT_MAX
             && self.text <= TEXT_BYTES_MAX
     }
 }
