@@ -73,10 +73,10 @@ impl Bytes<'_> {
 }
 
 /// The filter of bytes as it is made for one kind of processor.
-struct OfBytes<'a> {
-    values: &'a [u8],
-    width: usize,
-    height: usize,
+pub(super) struct OfBytes<'a> {
+    pub(super) values: &'a [u8],
+    pub(super) width: usize,
+    pub(super) height: usize,
 }
 
 impl wide::Work for OfBytes<'_> {

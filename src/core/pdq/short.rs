@@ -40,8 +40,8 @@ fn begin<const N: usize>(sums: &mut [u16], middle: &[u8], full: u16, pairs: [(Pa
     let pairs = pairs.map(|(pair, weight)| (pair.map(|row| &row[..length]), weight));
     for x in 0..length {
         let mut sum = u16::from(middle[x]) * full;
-        for k in 0..pairs.len() {
-            let ([a, b], weight) = &pairs[k];
+        // By reference: an array that is taken apart is not summed in wide registers.
+        for ([a, b], weight) in &pairs {
             sum += (u16::from(a[x]) + u16::from(b[x])) * weight;
         }
         sums[x] = sum;
@@ -55,8 +55,8 @@ fn go_on(sums: &mut [u16], pairs: [(Pair, u16); PAIRS]) {
     let pairs = pairs.map(|(pair, weight)| (pair.map(|row| &row[..length]), weight));
     for x in 0..length {
         let mut sum = sums[x];
-        for k in 0..pairs.len() {
-            let ([a, b], weight) = &pairs[k];
+        // By reference: an array that is taken apart is not summed in wide registers.
+        for ([a, b], weight) in &pairs {
             sum += (u16::from(a[x]) + u16::from(b[x])) * weight;
         }
         sums[x] = sum;
