@@ -95,8 +95,25 @@ pub(super) fn eight<T: Copy>(
 
 /// What lies between the least and the greatest value.
 pub(super) fn contrast(small: &Small) -> f32 {
-    let values = || small.as_flattened().iter().copied();
-    values().fold(f32::MIN, f32::max) - values().fold(f32::MAX, f32::min)
+    wide::run(Contrast(small))
+}
+
+pub(super) struct Contrast<'a>(pub(super) &'a Small);
+
+impl wide::Work for Contrast<'_> {
+    type Done = f32;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> f32 {
+        let (mut least, mut greatest) = (self.0[0], self.0[0]);
+        for row in self.0 {
+            for x in 0..SIDE {
+                least[x] = if row[x] < least[x] { row[x] } else { least[x] };
+                greatest[x] = if row[x] > greatest[x] { row[x] } else { greatest[x] };
+            }
+        }
+        greatest.into_iter().fold(f32::MIN, f32::max) - least.into_iter().fold(f32::MAX, f32::min)
+    }
 }
 
 /// Sum of the differences between neighbours, each in whole percent, divided by 90, at most 100.
@@ -123,16 +140,20 @@ impl wide::Work for Quality<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) -> u32 {
         let mut sums = [0.0_f32; SIDE];
-        let mut add = |row: &[f32], next: &[f32]| {
-            for ((sum, u), v) in sums.iter_mut().zip(row).zip(next) {
-                *sum += whole(((u - v) * 100.0) / 255.0);
+        let mut add = |row: &[f32; SIDE], next: &[f32; SIDE]| {
+            for x in 0..SIDE {
+                let percent = (row[x] - next[x]) * 100.0;
+                sums[x] += whole(wide::divide::<FUSED>(percent, 255.0, 1.0 / 255.0));
             }
         };
         for (row, below) in self.0.iter().zip(&self.0[1..]) {
             add(row, below);
         }
         for row in self.0 {
-            add(&row[..SIDE - 1], &row[1..]);
+            // The last has no neighbour but itself, so that all rows are of whole registers.
+            let mut next = *row;
+            next[..SIDE - 1].copy_from_slice(&row[1..]);
+            add(row, &next);
         }
         // A whole number below 2^20, so that no order of the sum changes it.
         (sums.iter().sum::<f32>() as u32 / 90).min(100)

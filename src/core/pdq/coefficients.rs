@@ -8,6 +8,7 @@
 
 use super::hashed::Hashed;
 use super::small::{SIDE, Small};
+use super::window::Window;
 use super::{bits, dct};
 use crate::core::jpeg::{self, Centred, Edges, KEPT, Limits, Low, NotThisWay, Take};
 use std::ops::Range;
@@ -78,25 +79,18 @@ impl Axis {
     }
 }
 
-/// Places that a box of PDQ has in its sum when place `out` of an axis is written.
-fn window(out: usize, length: usize) -> Range<usize> {
-    let full = length.div_ceil(2 * SIDE);
-    let end = out + (full + 2) / 2;
-    end.saturating_sub(full)..end.min(length)
-}
-
 /// What a box over a box gives to each place of an axis at the centre of a field, and the first such place.
 fn tent(field: usize, length: usize) -> (usize, Vec<f32>) {
-    let outer = window((2 * field + 1) * length / (2 * SIDE), length);
-    let first = window(outer.start, length).start;
-    let end = window(outer.end - 1, length).end;
+    let window = Window::over(length);
+    let (from, to) = window.range(window.centre(field));
+    let (first, end) = (window.range(from).0, window.range(to - 1).1);
     // By how much the weight changes at each place.
     let mut changes = vec![0.0_f64; end - first + 1];
-    for place in outer.clone() {
-        let inner = window(place, length);
-        let weight = 1.0 / (outer.len() * inner.len()) as f64;
-        changes[inner.start - first] += weight;
-        changes[inner.end - first] -= weight;
+    for place in from..to {
+        let (a, b) = window.range(place);
+        let weight = 1.0 / ((to - from) * (b - a)) as f64;
+        changes[a - first] += weight;
+        changes[b - first] -= weight;
     }
     let mut weight = 0.0;
     let running = changes[..end - first].iter().map(|change| {

@@ -48,11 +48,13 @@ fn multiply(
 ) -> Coefficients {
     let mut half = [[0.0_f32; SIDE]; FREQUENCIES];
     for (sums, cosines) in half.iter_mut().zip(by_frequency) {
-        for (&cosine, row) in cosines.iter().zip(small) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += cosine * value;
+        let mut lanes = [0.0_f32; SIDE];
+        for (cosine, row) in cosines.iter().zip(small) {
+            for x in 0..SIDE {
+                lanes[x] += cosine * row[x];
             }
         }
+        *sums = lanes;
     }
     let mut whole = [[0.0_f32; FREQUENCIES]; FREQUENCIES];
     for (sums, row) in whole.iter_mut().zip(&half) {

@@ -24,7 +24,10 @@ mod window;
 mod hashed;
 mod dct;
 mod bits;
+mod tent;
 mod tents;
+mod short;
+mod plane;
 mod filter;
 mod nearest;
 mod coefficients;
@@ -202,5 +205,5 @@ pub fn hash_turning(picture: &impl Rows) -> Turned {
 /// many times faster than the canonical pipeline, and apart from it by no bit unless coefficients all but tie.
 #[must_use]
 pub fn hash_freely(picture: &impl Rows) -> Turned {
-    if too_small(picture) { NOTHING_TURNED } else { Turned::of(&tents::reduce(picture)) }
+    if too_small(picture) { NOTHING_TURNED } else { Turned::of(&plane::reduce(picture)) }
 }

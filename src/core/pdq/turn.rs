@@ -1,6 +1,6 @@
 //! A part of a band of rows as columns, and back, so that a loop along the rows takes a step in all of them at once.
 
-use super::wide::{TILE, square};
+use super::wide::{EIGHT, TILE, square, square_of_eight};
 
 /// The values of each row from `from` on become columns, as many as there are.
 #[inline(always)]
@@ -54,6 +54,26 @@ pub(super) fn to_rows<const LANES: usize>(
     for (lane, row) in rows.enumerate() {
         for (value, column) in row[done..].iter_mut().zip(&columns[done..]) {
             *value = column[lane];
+        }
+    }
+}
+
+/// The short values of each row, which is a whole number of squares long, become columns.
+#[inline(always)]
+pub(super) fn short_to_columns<const LANES: usize>(
+    band: &[u16],
+    width: usize,
+    columns: &mut [[u16; LANES]],
+) {
+    for lane in (0..LANES).step_by(EIGHT) {
+        let mut rows = band.chunks_exact(width).skip(lane).map(|row| row.as_chunks().0);
+        let rows: [&[[u16; EIGHT]]; EIGHT] =
+            std::array::from_fn(|_| rows.next().unwrap_or_default());
+        for (x, tile) in columns.as_chunks_mut::<EIGHT>().0.iter_mut().enumerate() {
+            let square = square_of_eight(rows.map(|row| &row[x]));
+            for (column, values) in tile.iter_mut().zip(&square) {
+                column[lane..lane + EIGHT].copy_from_slice(values);
+            }
         }
     }
 }

@@ -81,8 +81,48 @@ pub(super) fn square(rows: [&[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
     square_plain(rows)
 }
 
+/// Side of the squares of short values that are turned at once.
+pub(super) const EIGHT: usize = 8;
+
+/// A square of short values with its rows as columns.
+#[inline(always)]
+pub(super) fn square_of_eight(rows: [&[u16; EIGHT]; EIGHT]) -> [[u16; EIGHT]; EIGHT] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{
+            _mm_loadu_si128, _mm_storeu_si128, _mm_unpackhi_epi16, _mm_unpackhi_epi32,
+            _mm_unpackhi_epi64, _mm_unpacklo_epi16, _mm_unpacklo_epi32, _mm_unpacklo_epi64,
+        };
+        let mut columns = [[0; EIGHT]; EIGHT];
+        // SAFETY: every x86-64 processor has SSE2; each load and store is of the eight values of one array, and needs no
+        // alignment.
+        unsafe {
+            let [a, b, c, d, e, f, g, h] = rows.map(|row| _mm_loadu_si128(row.as_ptr().cast()));
+            let half = |a, b, c, d| {
+                let (ab, cd) = (_mm_unpacklo_epi16(a, b), _mm_unpacklo_epi16(c, d));
+                let (ab_high, cd_high) = (_mm_unpackhi_epi16(a, b), _mm_unpackhi_epi16(c, d));
+                [
+                    _mm_unpacklo_epi32(ab, cd),
+                    _mm_unpackhi_epi32(ab, cd),
+                    _mm_unpacklo_epi32(ab_high, cd_high),
+                    _mm_unpackhi_epi32(ab_high, cd_high),
+                ]
+            };
+            let halves = half(a, b, c, d).into_iter().zip(half(e, f, g, h));
+            for (two, (upper, lower)) in columns.as_chunks_mut().0.iter_mut().zip(halves) {
+                let [even, odd]: &mut [[u16; EIGHT]; 2] = two;
+                _mm_storeu_si128(even.as_mut_ptr().cast(), _mm_unpacklo_epi64(upper, lower));
+                _mm_storeu_si128(odd.as_mut_ptr().cast(), _mm_unpackhi_epi64(upper, lower));
+            }
+        }
+        columns
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    square_plain(rows)
+}
+
 /// The same in safe code.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-pub(super) fn square_plain(rows: [&[f32; TILE]; TILE]) -> [[f32; TILE]; TILE] {
+pub(super) fn square_plain<T: Copy, const N: usize>(rows: [&[T; N]; N]) -> [[T; N]; N] {
     std::array::from_fn(|x| rows.map(|row| row[x]))
 }

@@ -71,7 +71,7 @@ fn of(smalls: &tents::Smalls, by: Dihedral) -> Box<Small> {
 fn tents_are_the_filter_of_the_really_turned_picture_within_a_fiftieth_of_a_grey_level() {
     for (seed, &(width, height)) in (500..).zip(SIZES) {
         let raster = drawn(width, height, seed);
-        let smalls = tents::reduce(&raster);
+        let smalls = plane::reduce(&raster);
         for by in Dihedral::ALL {
             let really = plain_filter(&raster.oriented(turning(by)).luma());
             let apart = apart(&of(&smalls, by), &really);
@@ -129,7 +129,7 @@ fn the_forms_for_wide_registers_give_the_same_bits_as_those_for_every_processor(
         let (beside, smalls) = filter::ReduceTurning(&raster).run::<false>();
         let (wide_beside, wide_smalls) = filter::reduce_turning(&raster);
         assert!(same(&beside, &small) && same(&wide_beside, &small));
-        let freely = tents::reduce(&raster);
+        let freely = plane::reduce(&raster);
         for by in Dihedral::ALL {
             assert!(same(&of(&smalls, by), &of(&wide_smalls, by)), "{width}x{height}");
             assert!(same(&of(&smalls, by), &of(&freely, by)), "{width}x{height}");
@@ -137,6 +137,10 @@ fn the_forms_for_wide_registers_give_the_same_bits_as_those_for_every_processor(
         let coefficients = dct::Transform(&small).run::<false>();
         assert_eq!(coefficients, wide::run(dct::Transform(&small)));
         assert_eq!(bits::Quality(&small).run::<false>(), bits::quality(&small));
+        let values = || small.as_flattened().iter().copied();
+        let contrast = values().fold(f32::MIN, f32::max) - values().fold(f32::MAX, f32::min);
+        assert_eq!(bits::Contrast(&small).run::<false>(), contrast);
+        assert_eq!(bits::contrast(&small), contrast);
     }
 }
 
@@ -150,9 +154,13 @@ fn bytes_are_summed_to_the_same_bits_as_their_luma() {
         // The darkest and the lightest there is, side by side: the largest sums.
         let bytes = bytes.map(|(x, y)| if y < height / 3 { 255 } else { picture.pixel(x, y)[0] });
         let grey = Raster::grey(width, height, bytes.collect()).unwrap();
-        let (as_bytes, as_luma) = (tents::reduce(&grey), tents::reduce(&grey.luma()));
+        let (as_bytes, as_luma) = (plane::reduce(&grey), plane::reduce(&grey.luma()));
+        let values = grey.bytes().unwrap();
+        let (width, height) = (width as usize, height as usize);
+        let plain = plane::OfBytes { values, width, height }.run::<false>();
         for by in Dihedral::ALL {
             assert!(same(&of(&as_bytes, by), &of(&as_luma, by)), "{width}x{height}");
+            assert!(same(&of(&plain, by), &of(&as_luma, by)), "{width}x{height}, any processor");
         }
     }
 }
@@ -188,6 +196,11 @@ fn a_square_is_turned_as_plain_code_turns_it() {
     let rows = rows.each_ref();
     assert_eq!(wide::square(rows), wide::square_plain(rows));
     assert_eq!(wide::square(rows)[1], [1.0, 11.0, 21.0, 31.0]);
+    let rows: [[u16; 8]; 8] =
+        std::array::from_fn(|y| std::array::from_fn(|x| (65_000 - 10 * y + x) as u16));
+    let rows = rows.each_ref();
+    assert_eq!(wide::square_of_eight(rows), wide::square_plain(rows));
+    assert_eq!(wide::square_of_eight(rows)[7][2], 64_987);
 }
 
 proptest! {
