@@ -3,7 +3,7 @@
 //! Law: a query answers what a scan over all values would answer, none less and none more, at every size and radius.
 //! A [`Table`] does not change: what changes is built from tables (see [`crate::core::matcher`]). Small lists *are*
 //! scanned; above, a multi-index narrows the scan, over chunks of 8 bits while they fit the caches, then of 16.
-//! One table of a hundred million is searched in a third of the time of six, since what is read lies together.
+//! One table of a hundred million is searched in little more than half the time of six, since what is read lies together.
 
 mod ring;
 mod memory;
