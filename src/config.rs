@@ -9,6 +9,7 @@ pub mod table;
 mod check;
 mod read;
 
+pub use check::store_address;
 pub use mistake::{Mistake, Mistakes};
 pub use read::{Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read};
 pub use table::{

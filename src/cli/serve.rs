@@ -151,7 +151,7 @@ pub async fn init(args: &InitArgs, out: &mut dyn Write) -> Result<u8, Failure> {
         return Err(failed(text));
     }
     let clock = Clock::system();
-    let keys = Arc::new(open_keys(folder, &clock)?);
+    let keys = Arc::new(open_keys(&settings, &clock).await?);
     let store = Store::open(store_settings(&settings), keys, clock).await.map_err(failed)?;
     let key = make_admin(&store).await?;
     store.close().await.map_err(failed)?;
@@ -206,7 +206,7 @@ pub async fn verify(args: &VerifyArgs, out: &mut (dyn Write + Send)) -> Result<u
 /// Data that cannot be used, or that a server is using.
 pub async fn migrate(args: &MigrateArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let settings = args.settings.load()?;
-    let keys = open_keys(&settings.general.data_dir, &Clock::system())?;
+    let keys = open_keys(&settings, &Clock::system()).await?;
     Store::migrate(&store_settings(&settings), &keys).await.map_err(failed)?;
     writeln!(out, "the database has the form that this version needs")?;
     Ok(DONE)

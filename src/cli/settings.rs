@@ -2,7 +2,8 @@
 
 use super::explain;
 use super::fault::{DONE, Failure};
-use crate::config::{self, Settings};
+use crate::config::value::Value as _;
+use crate::config::{self, Secret, Settings};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -15,6 +16,9 @@ pub struct SettingsArgs {
     /// One setting, which wins over file and environment; can be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Where the database is: the same as `--set store.url=URL`; give the password in a file instead
+    #[arg(long, value_name = "URL", value_parser = Secret::read)]
+    pub store: Option<Secret>,
 }
 
 impl SettingsArgs {
@@ -23,7 +27,8 @@ impl SettingsArgs {
     /// # Errors
     /// Every mistake, with exit code 78.
     pub fn load(&self) -> Result<Settings, Failure> {
-        let arguments = self.set.iter().map(String::as_str);
+        let store = self.store.as_ref().map(|url| format!("store.url={}", url.reveal()));
+        let arguments = self.set.iter().map(String::as_str).chain(store.as_deref());
         // A variable that is no text cannot be a setting of ours and would be a panic in `vars`.
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -61,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_misspelt_setting_ends_with_78_and_is_named() {
-        let args = SettingsArgs { config: None, set: vec!["limits.conections=5".into()] };
+        let args =
+            SettingsArgs { set: vec!["limits.conections=5".into()], ..SettingsArgs::default() };
         let failure = run(&ConfigCommand::Check(args), &mut Vec::new()).expect_err("misspelt");
         assert_eq!(failure.code, 78);
         assert!(failure.text.contains("limits.conections"), "{failure}");

@@ -42,6 +42,23 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
     if limits.deadline_default > limits.deadline_max {
         wrong("limits.deadline_default", "must not be later than limits.deadline_max");
     }
+    for (key, url) in
+        [("store.url", &settings.store.url), ("store.replica_url", &settings.store.replica_url)]
+    {
+        if let Some(Err(problem)) = url.as_ref().map(|url| store_address(url.reveal())) {
+            wrong(key, &problem);
+        }
+    }
+    if settings.store.url.is_none() {
+        for (key, is_set) in [
+            ("store.replica_url", settings.store.replica_url.is_some()),
+            ("store.password_file", settings.store.password_file.is_some()),
+        ] {
+            if is_set {
+                wrong(key, "must be empty while store.url is");
+            }
+        }
+    }
     if settings.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
         wrong("otlp.endpoint", "must be empty in a build without the feature otlp");
     }
@@ -60,6 +77,38 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
     mistakes
 }
 
+/// What may stand behind the question mark of a database's address.
+const ADDRESS_WORDS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
+/// How much the server has to show, from nothing to a certificate for its name.
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+
+/// Checks the address of a database. What is wrong is said without repeating it: a password may stand in it.
+///
+/// # Errors
+/// What it must be, as the end of a sentence that begins with its name.
+pub fn store_address(url: &str) -> Result<(), String> {
+    if !cfg!(feature = "postgres") {
+        return Err("must be empty in a build without the feature postgres".into());
+    }
+    let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+    let Some(rest) = rest else { return Err("must begin with postgres://".into()) };
+    let (place, words) = rest.split_once('?').unwrap_or((rest, ""));
+    let (host, database) = place.split_once('/').unwrap_or((place, ""));
+    if host.is_empty() || database.is_empty() || database.contains('/') {
+        return Err("must name a host and a database, as postgres://user@host/database".into());
+    }
+    for word in words.split('&').filter(|word| !word.is_empty()) {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        if !ADDRESS_WORDS.contains(&key) {
+            return Err(format!("must have only {} behind its ?", ADDRESS_WORDS.join(", ")));
+        }
+        if key == "sslmode" && !SSL_MODES.contains(&value) {
+            return Err(format!("must have an sslmode of {}", SSL_MODES.join(", ")));
+        }
+    }
+    Ok(())
+}
+
 fn is_origin(text: &str) -> bool {
     text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).is_some_and(|host| {
         !host.is_empty()
@@ -67,4 +116,32 @@ fn is_origin(text: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:[]".contains(&b))
     })
+}
+
+#[cfg(all(test, feature = "postgres"))]
+mod tests {
+    use super::store_address;
+
+    #[test]
+    fn an_address_that_does_not_read_is_refused_and_not_repeated() {
+        for good in [
+            "postgres://u:swordfish@db.example:5433/bulwark",
+            "postgresql://u@[::1]/b?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        ] {
+            assert_eq!(store_address(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "mysql://u:swordfish@h/b",
+            "postgres://u:swordfish@h",
+            "postgres:///b",
+            "postgres://u:swordfish@h/b/c",
+            "postgres://u:swordfish@h/b?sslmode=maybe",
+            "postgres://u@h/b?pasword=swordfish",
+            "postgres://u@h/b?options=-cfsync=off",
+        ] {
+            let said = store_address(bad).unwrap_err();
+            assert!(!said.contains("swordfish"), "{said}");
+        }
+    }
 }

@@ -276,6 +276,20 @@ section! {
 section! {
     /// What is kept, and how.
     StoreSettings, "store." {
+        /// Where the database is, as `postgres://user@host/database?sslmode=verify-full`; empty for SQLite in the data directory.
+        #secret yes
+        url: Option<Secret> = None;
+        /// A replica of it that lists are read from; it may lag a little.
+        #secret yes
+        replica_url: Option<Secret> = None;
+        /// File that holds the password of both; read whenever a connection is made.
+        password_file: Option<PathBuf> = None;
+        /// Time that making a connection may take.
+        connect_time_max: Duration = seconds(3), in millis(100)..=seconds(60);
+        /// Time that a statement may take; a server that does not answer counts as away half a second later.
+        statement_time_max: Duration = seconds(3), in millis(100)..=seconds(600);
+        /// Time that a statement may wait for a lock.
+        lock_time_max: Duration = seconds(2), in millis(100)..=seconds(60);
         /// Changes that are made durable together.
         group_size_max: u32 = 1024, in 1..=100_000;
         /// Changes that wait to be made durable; further callers wait to be let in.

@@ -6,7 +6,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// What became of snapshots of a store's memory.
+/// A store: whether its database is away, what waits for it, what became of snapshots of its memory.
 #[derive(Debug)]
 pub struct Kept(pub Store);
 
@@ -21,6 +21,12 @@ fn say(
 
 impl Collector for Kept {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let away = ConstGauge::new(i64::from(self.0.is_away()));
+        let help = "1 while the database is away and screening goes on from memory";
+        say(&mut to, "bulwark_store_away", help, &away)?;
+        let spooled = ConstGauge::new(i64::try_from(self.0.spooled_bytes()).unwrap_or(i64::MAX));
+        let help = "Bytes of verdicts that wait for the database";
+        say(&mut to, "bulwark_store_spooled_bytes", help, &spooled)?;
         let of = self.0.snapshots();
         let (written, failures) = (ConstCounter::new(of.written), ConstCounter::new(of.failures));
         say(&mut to, "bulwark_snapshots_written", "Snapshots written", &written)?;
@@ -47,7 +53,7 @@ mod tests {
     use std::sync::Arc;
 
     #[tokio::test]
-    async fn what_became_of_snapshots_is_shown() {
+    async fn what_waits_and_what_became_of_snapshots_is_shown() {
         let folder = tempfile::tempdir().unwrap();
         let keys = Arc::new(KeyRing::generate(&Clock::system()));
         let settings = Settings::in_folder(folder.path());
@@ -57,6 +63,8 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
+            "bulwark_store_away 0",
+            "bulwark_store_spooled_bytes 0",
             "bulwark_snapshots_written_total 0",
             "bulwark_snapshot_failures_total 0",
             "bulwark_snapshot_journal_number 0",

@@ -47,7 +47,7 @@ pub enum StartError {
     #[error("the key ring {0} cannot be used: {1}")]
     Keys(PathBuf, RingError),
     /// There is a database but no key ring: what is sealed could not be read.
-    #[error("{0} holds a database but no key ring: restore keys.json from its backup")]
+    #[error("there is a database but no key ring in {0}: restore keys.json from its backup")]
     KeysMissing(PathBuf),
     /// The store cannot be used.
     #[error(transparent)]
@@ -70,7 +70,16 @@ pub fn key_ring_path(folder: &Path) -> PathBuf {
 #[must_use]
 pub fn store_settings(settings: &Settings) -> store::Settings {
     let from = &settings.store;
+    let server = from.url.clone().map(|url| store::Server {
+        url,
+        replica_url: from.replica_url.clone(),
+        password_file: from.password_file.clone(),
+        connect_time_max: from.connect_time_max,
+        statement_time_max: from.statement_time_max,
+        lock_time_max: from.lock_time_max,
+    });
     store::Settings {
+        server,
         spool_bytes_max: from.spool_bytes_max.0,
         group_max: from.group_size_max as usize,
         waiting_max: from.waiting_max as usize,
@@ -113,17 +122,16 @@ fn media_settings(settings: &Settings) -> MediaSettings {
 ///
 /// # Errors
 /// [`StartError`]; a database without its keys is never started anew.
-pub fn open_keys(folder: &Path, clock: &Clock) -> Result<KeyRing, StartError> {
+pub async fn open_keys(settings: &Settings, clock: &Clock) -> Result<KeyRing, StartError> {
+    let folder = &settings.general.data_dir;
     let refused = |error| StartError::Directory(folder.to_owned(), error);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
     let path = key_ring_path(folder);
-    let ring = if path.exists() {
-        KeyRing::load(&path, clock)
-    } else if store::Settings::in_folder(folder).database.exists() {
+    if !path.exists() && Store::exists(&store_settings(settings)).await? {
         return Err(StartError::KeysMissing(folder.to_owned()));
-    } else {
-        KeyRing::create(&path, clock)
-    };
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
+    let ring =
+        if path.exists() { KeyRing::load(&path, clock) } else { KeyRing::create(&path, clock) };
     ring.map_err(|error| StartError::Keys(path, error))
 }
 
@@ -205,7 +213,7 @@ impl Whole {
     /// [`StartError`].
     pub async fn open(settings: Settings, worker: PathBuf) -> Result<Self, StartError> {
         let clock = Clock::system();
-        let keys = Arc::new(open_keys(&settings.general.data_dir, &clock)?);
+        let keys = Arc::new(open_keys(&settings, &clock).await?);
         let store = Store::open(store_settings(&settings), keys, clock.clone()).await?;
         let is_fresh =
             operator().is_some_and(|scope| store.resident().read().tenant(&scope.tenant).is_none());

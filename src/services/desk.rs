@@ -107,7 +107,7 @@ impl Desk {
         change: F,
     ) -> Result<Answer, Refusal>
     where
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Keep<Vec<u8>>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Keep<Vec<u8>>> + Clone + Send + 'static,
     {
         Ok(self.store.keep(key, change).await?)
     }
@@ -124,7 +124,7 @@ impl Desk {
     ) -> Result<(T, u64), Refusal>
     where
         T: Serialize + DeserializeOwned + Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Keep<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Keep<T>> + Clone + Send + 'static,
     {
         let kept = self.keep_change(key, move |tx| {
             let making = change(tx);

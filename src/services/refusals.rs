@@ -49,6 +49,12 @@ impl From<StoreError> for Refusal {
             StoreError::SpoolFull => Self::new(Reason::SpoolFull, "the spool is full"),
             StoreError::Database(_)
             | StoreError::Late
+            | StoreError::Away(_)
+            | StoreError::Conflict
+            | StoreError::OtherKeys
+            | StoreError::Url
+            | StoreError::NotBuilt
+            | StoreError::Occupied
             | StoreError::Full
             | StoreError::OutcomeUnknown
             | StoreError::Failed

@@ -51,7 +51,7 @@ fn value(name: u64) -> v1::Signal {
     signal(v1::SignalType::Md5, format!("{name:032x}"))
 }
 
-fn asking(name: u64) -> v1::ScreenSignalsRequest {
+pub fn asking(name: u64) -> v1::ScreenSignalsRequest {
     v1::ScreenSignalsRequest {
         context: Some(v1::Context { request_id: format!("r{name}"), ..context("i") }),
         signals: vec![value(0)],
@@ -60,7 +60,7 @@ fn asking(name: u64) -> v1::ScreenSignalsRequest {
 }
 
 /// The service names the entry, so that a request that counted twice would leave two.
-fn adding(name: u64) -> v1::AddEntryRequest {
+pub fn adding(name: u64) -> v1::AddEntryRequest {
     v1::AddEntryRequest {
         note: name.to_string(),
         request_id: format!("add {name}"),

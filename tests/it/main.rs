@@ -24,6 +24,12 @@ mod repeats;
 mod hostile;
 mod burden;
 mod kill;
+#[cfg(feature = "postgres")]
+#[path = "../../src/io/store/tests/cluster.rs"]
+#[allow(dead_code, reason = "the tests of the store itself use more of it")]
+mod cluster;
+#[cfg(feature = "postgres")]
+mod remote;
 mod soak;
 mod snapshots;
 mod commands;

@@ -9,9 +9,26 @@ pub enum StoreError {
     /// The database refused or was not reached; nothing was kept. Worth another try.
     #[error("the database refused or was not reached")]
     Database(#[source] Arc<sqlx::Error>),
-    /// The database did not answer within the time that a look-up has.
+    /// The database did not answer within the time that a statement or a look-up has; nothing was kept.
     #[error("the database did not answer in time")]
     Late,
+    /// The connection to the database was lost, or none could be made; nothing was kept. Another one is being made.
+    #[error("the database cannot be reached: {0}")]
+    Away(#[source] Arc<sqlx::Error>),
+    /// Another transaction came first, time and again; nothing was kept. Worth another try.
+    #[error("another transaction came first")]
+    Conflict,
+    /// The database was made with other keys than those at hand.
+    #[error(
+        "this database was made with other keys, or its head was changed: restore the keys.json that belongs to it"
+    )]
+    OtherKeys,
+    /// The address of the database does not read; it is not repeated, since a password may stand in it.
+    #[error("the address of the database does not read")]
+    Url,
+    /// This build cannot use the database that is set.
+    #[error("this build has not the feature postgres")]
+    NotBuilt,
     /// No room is left; nothing was kept.
     #[error("no room is left in the database")]
     Full,
@@ -30,6 +47,9 @@ pub enum StoreError {
     /// Another process writes to this store.
     #[error("another process writes to this store")]
     InUse,
+    /// The target of a copy holds a store already.
+    #[error("the target holds a store already")]
+    Occupied,
     /// The tables are of another version.
     #[error("the tables are of version {found}, this program needs {needed}: run migrate")]
     Schema {
@@ -60,11 +80,34 @@ const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
 const SQLITE_NOTADB: i32 = 26;
 
+/// What an SQLSTATE of PostgreSQL means here (its manual, appendix A).
+fn by_state(state: &str, error: sqlx::Error) -> StoreError {
+    match (state.get(..2).unwrap_or(""), state) {
+        // Serialization failures and deadlocks.
+        ("40", _) => StoreError::Conflict,
+        // A statement that took too long, and a lock that another one held for too long.
+        (_, "57014" | "55P03") => StoreError::Late,
+        (_, "53100") => StoreError::Full,
+        (_, "XX001" | "XX002") => StoreError::Corrupt("database"),
+        // Connections, who may make them, and servers that start, stop, are full or only repeat another one.
+        ("08" | "28" | "3D" | "53" | "57" | "58", _) | (_, "25006" | "25P03") => {
+            StoreError::Away(Arc::new(error))
+        }
+        _ => StoreError::Database(Arc::new(error)),
+    }
+}
+
+/// Length of an SQLSTATE; codes of SQLite are decimal and shorter.
+const STATE_LENGTH: usize = 5;
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         if let Some(database) = error.as_database_error() {
-            let code =
-                database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(0) & 0xff;
+            let text = database.code().unwrap_or_default().into_owned();
+            if text.len() == STATE_LENGTH {
+                return by_state(&text, error);
+            }
+            let code = text.parse::<i32>().unwrap_or(0) & 0xff;
             return match code {
                 SQLITE_FULL => Self::Full,
                 SQLITE_CORRUPT | SQLITE_NOTADB => Self::Corrupt("database file"),
@@ -73,6 +116,10 @@ impl From<sqlx::Error> for StoreError {
         }
         match error {
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Corrupt("column"),
+            // Only a database behind a line gives these; after words that are out of step it is as good as cut.
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => {
+                Self::Away(Arc::new(error))
+            }
             _ => Self::Database(Arc::new(error)),
         }
     }

@@ -4,6 +4,7 @@ use super::counters::Counters;
 use super::dialect::Pool;
 use super::error::StoreError;
 use super::held::Held;
+use super::inbox::{Change, Job, Message, Refusal, Shared};
 use super::memory::Memory;
 use super::requests::Key;
 use super::settings::Settings;
@@ -11,8 +12,9 @@ use super::snapshots::{SnapshotFigures, Watched};
 use super::spool::{Asked, Spool};
 use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey};
-use super::writer::{Change, Job, Message, Refusal, Shared};
+
 use crate::core::event::Event;
+use crate::core::time::Time;
 use crate::io::clock::Clock;
 use crate::io::seal::KeyRing;
 use futures_util::future::BoxFuture;
@@ -29,7 +31,9 @@ pub(super) struct Inner {
     pub(super) settings: Settings,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Clock,
-    /// Connections for lists and whoever else has time.
+    /// Connections for lists, which may come from a replica.
+    pub(super) lists: Pool,
+    /// Connections for whoever else has time.
     pub(super) pool: Pool,
     /// Connections for what screening looks up: a slow list never holds one.
     pub(super) lookups: Pool,
@@ -43,6 +47,8 @@ pub(super) struct Inner {
     pub(super) snapshots: Watched,
     /// Held by the one who drains.
     pub(super) drains: tokio::sync::Mutex<()>,
+    /// Since when counts may have been lost with a commit whose answer was.
+    pub(super) counts_lost: Mutex<Option<Time>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -53,7 +59,8 @@ impl std::fmt::Debug for Store {
 
 impl Store {
     /// Keeps a change: runs it on fresh rows in a transaction, and answers once what it recorded is on disk and in the
-    /// memory of the process. A change that refuses leaves no trace. With a request's key that was kept before, the
+    /// memory of the process. Where the database was lost meanwhile, the change may be run again: it has to do the same then.
+    /// A change that refuses leaves no trace. With a request's key that was kept before, the
     /// change is not run: the first answer is given again. A change that nobody waits for any more when its turn comes is
     /// not run either.
     ///
@@ -67,6 +74,7 @@ impl Store {
     where
         E: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, KeepError<E>>>
+            + Clone
             + Send
             + 'static,
     {
@@ -86,6 +94,7 @@ impl Store {
     where
         E: Send + 'static,
         F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, KeepError<E>>>
+            + Clone
             + Send
             + 'static,
     {
@@ -95,9 +104,13 @@ impl Store {
             return Err(KeepError::Store(StoreError::Failed));
         }
         let (answer, answered) = oneshot::channel();
+        let mut change = Some(change);
         let change: Change = Box::new(move |tx| {
-            let running = change(tx);
+            // Only a database that can be lost makes a transaction run again.
+            let next = if tx.conn.is_remote() { change.clone() } else { change.take() };
+            let running = next.map(|change| change(tx));
             Box::pin(async move {
+                let Some(running) = running else { return Err(Refusal::Store(StoreError::Broken)) };
                 running.await.map_err(|error| match error {
                     KeepError::Refused(refused) => Refusal::Domain(Box::new(refused)),
                     KeepError::RequestIdReused => Refusal::RequestIdReused,
@@ -160,6 +173,12 @@ impl Store {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.0.shared.failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the database is away: verdicts wait in the spool, and other changes are refused until it is back.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.0.shared.away.load(Ordering::SeqCst)
     }
 
     /// Number of commits that wrote something since the store was opened.

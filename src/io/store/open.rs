@@ -51,22 +51,42 @@ pub async fn lock(settings: &Settings) -> Result<File, StoreError> {
 /// [`StoreError::Schema`] where they are of a later version.
 pub async fn migrate(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
     let needed = dialect::SCHEMA_VERSION;
-    match conn.version().await? {
-        0 => {
-            let made = async {
+    let migrated = async {
+        conn.begin_migrating().await?;
+        match conn.version().await? {
+            0 => {
                 conn.create_tables().await?;
                 head::create(conn, keys).await?;
                 conn.commit().await
-            };
-            let made = made.await;
-            if made.is_err() {
-                conn.roll_back().await;
             }
-            made
+            found if found == needed => {
+                conn.roll_back().await;
+                Ok(())
+            }
+            found => Err(StoreError::Schema { found, needed }),
         }
-        found if found == needed => Ok(()),
-        found => Err(StoreError::Schema { found, needed }),
+    };
+    let migrated = migrated.await;
+    if migrated.is_err() {
+        conn.roll_back().await;
     }
+    migrated
+}
+
+/// Checks that the keys are those that the store was made with, before anything is written with others.
+///
+/// # Errors
+/// [`StoreError::OtherKeys`]; [`StoreError::Corrupt`] where the head was changed and a checkpoint shows that the keys are
+/// the right ones.
+pub async fn check_keys(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
+    let Err(error) = head::read(conn, keys).await else { return Ok(()) };
+    if error != StoreError::Corrupt("head") {
+        return Err(error);
+    }
+    let sql = "SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1";
+    let note = conn.row(sql, Vec::new()).await?.map(|row| row.text(0)).transpose()?;
+    let ours = note.is_some_and(|note| keys.verify(&note).is_some());
+    Err(if ours { error } else { StoreError::OtherKeys })
 }
 
 /// Checks that the tables are of the version this program needs.

@@ -23,7 +23,7 @@ impl Store {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Tenant>, StoreError> {
-        let mut conn = self.0.pool.connection().await?;
+        let mut conn = self.0.lists.connection().await?;
         rows::documents(&mut conn, &self.0.keys, NO_SCOPE, after, limit).await
     }
 
@@ -77,7 +77,7 @@ impl Store {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Credential>, StoreError> {
-        let mut conn = self.0.pool.connection().await?;
+        let mut conn = self.0.lists.connection().await?;
         let mut found: Vec<Credential> = Vec::new();
         let mut after = after.map(str::to_owned);
         while (found.len() as u64) < limit {
@@ -103,7 +103,7 @@ impl Store {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Surface>, StoreError> {
-        let mut conn = self.0.pool.connection().await?;
+        let mut conn = self.0.lists.connection().await?;
         rows::documents(&mut conn, &self.0.keys, &scope.to_string(), after, limit).await
     }
 
@@ -117,7 +117,7 @@ impl Store {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Bank>, StoreError> {
-        let mut conn = self.0.pool.connection().await?;
+        let mut conn = self.0.lists.connection().await?;
         rows::documents(&mut conn, &self.0.keys, &scope.to_string(), after, limit).await
     }
 
@@ -133,7 +133,7 @@ impl Store {
         after: Option<&str>,
         limit: u64,
     ) -> Result<Vec<Entry>, StoreError> {
-        let mut conn = self.0.pool.connection().await?;
+        let mut conn = self.0.lists.connection().await?;
         let scope = scope.to_string();
         rows::entries(&mut conn, &self.0.keys, &scope, bank, which, after, limit).await
     }

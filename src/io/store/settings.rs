@@ -1,5 +1,6 @@
 //! What can be set about the store.
 
+use crate::config::Secret;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +13,45 @@ pub enum OnFailure {
     Stay,
 }
 
+/// A PostgreSQL server, or one that speaks its protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its address, as `postgres://user@host/database`; may hold a password, so that it is shown to nobody.
+    pub url: Secret,
+    /// Address of a replica that lists are read from.
+    pub replica_url: Option<Secret>,
+    /// The file that holds the password; read whenever a connection is made.
+    pub password_file: Option<PathBuf>,
+    /// How long making a connection may take.
+    pub connect_time_max: Duration,
+    /// How long a statement may take.
+    pub statement_time_max: Duration,
+    /// How long a statement may wait for a lock.
+    pub lock_time_max: Duration,
+}
+
+impl Server {
+    /// A server with the usual times.
+    #[must_use]
+    pub const fn at(url: Secret) -> Self {
+        Self {
+            url,
+            replica_url: None,
+            password_file: None,
+            connect_time_max: Duration::from_secs(3),
+            statement_time_max: Duration::from_secs(3),
+            lock_time_max: Duration::from_secs(2),
+        }
+    }
+}
+
 /// What can be set about the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The database file.
+    /// The database file of SQLite; beside it lie the lock and whatever else belongs to this machine.
     pub database: PathBuf,
+    /// The server that holds the database instead; none for SQLite.
+    pub server: Option<Server>,
     /// The file that events wait in while the database is away.
     pub spool: PathBuf,
     /// Greatest size of the spool, in bytes.
@@ -64,6 +99,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             database: PathBuf::from("bulwark.db"),
+            server: None,
             spool: PathBuf::from("spool"),
             spool_bytes_max: 64 << 20,
             snapshot: PathBuf::from("snapshot"),

@@ -1,10 +1,12 @@
 //! Starting and ending: opening the store, making its tables, closing it in order.
 
 use super::counters::Counters;
-use super::dialect::{self, Pool};
+use super::dialect::{self, Pool, Readers};
 use super::error::StoreError;
 use super::handle::{Inner, Store};
 use super::held::Held;
+use super::inbox::{Message, Shared};
+use super::lease::{self, Holder};
 use super::memory::Memory;
 use super::open;
 use super::recall;
@@ -12,7 +14,7 @@ use super::settings::Settings;
 use super::snapshots::{Plan, Reached, Snapshots};
 use super::spool::Spool;
 use super::tx::Tx;
-use super::writer::{Message, Shared, Writer};
+use super::writer::Writer;
 use crate::core::event::Event;
 use crate::io::clock::{Clock, log_time};
 use crate::io::seal::KeyRing;
@@ -50,12 +52,19 @@ impl Store {
             open::migrate(&mut conn, &keys).await?;
         }
         open::check_version(&mut conn).await?;
+        open::check_keys(&mut conn, &keys).await?;
+        let holder = if conn.is_remote() { Some(Holder::of(&settings)?) } else { None };
+        if let Some(holder) = &holder {
+            lease::take(&mut conn, &settings, holder).await?;
+        }
         let (before, head) = open::take_over(&mut conn, &keys).await?;
         let frontier = open::check_tail(&mut conn, &keys, &head).await?;
         let (resident, from) = recall::load(&mut conn, &keys, &head, &settings).await?;
         let shared = Arc::new(Shared {
             memory: Memory::share(resident)?,
             failed: AtomicBool::new(false),
+            away: AtomicBool::new(false),
+            back: Arc::default(),
             commits: AtomicU64::new(0),
             #[cfg(test)]
             fault: parking_lot::Mutex::default(),
@@ -68,6 +77,7 @@ impl Store {
         let reached = Reached { number: head.size, root: head.root };
         let snapshots = Snapshots::begin(plan, &keys, &clock, &shared.memory, reached, from)?;
         let snapshots_watched = snapshots.watched();
+        conn.hurry(&settings).await?;
         let writer = Writer {
             tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.memory)),
             frontier,
@@ -76,11 +86,14 @@ impl Store {
             cleared: 0,
             snapshots,
             lock,
+            holder,
+            unsure: None,
         };
         let (messages, inbox) = mpsc::channel(settings.waiting_max.max(1));
         start(writer, inbox)?;
-        let pool = Pool::new(&settings, settings.readers);
-        let lookups = Pool::new(&settings, LOOKUP_READERS);
+        let pool = Pool::new(&settings, settings.readers, Readers::Fresh);
+        let lists = Pool::new(&settings, settings.readers, Readers::Lists);
+        let lookups = Pool::new(&settings, LOOKUP_READERS, Readers::Fresh);
         let (path, bytes_max) = (&settings.spool, settings.spool_bytes_max);
         let (name, mut held) = (clock.fresh_id(), Held::default());
         let spool = Spool::open(path, bytes_max, &keys, &name, |waiting| held.put(&waiting))?;
@@ -90,6 +103,7 @@ impl Store {
             settings,
             keys,
             clock,
+            lists,
             pool,
             lookups,
             shared,
@@ -97,6 +111,7 @@ impl Store {
             counters: Counters::default(),
             spool: Mutex::new(spool),
             drains: tokio::sync::Mutex::default(),
+            counts_lost: Mutex::default(),
         };
         let store = Self(Arc::new(inner));
         if !before.clean {
@@ -118,8 +133,25 @@ impl Store {
     pub async fn migrate(settings: &Settings, keys: &KeyRing) -> Result<(), StoreError> {
         let _lock = open::lock(settings).await?;
         let mut conn = dialect::connect(settings, true).await?;
+        if conn.version().await? != 0 {
+            open::check_keys(&mut conn, keys).await?;
+        }
         open::migrate(&mut conn, keys).await?;
         conn.close().await
+    }
+
+    /// Whether there is a store already.
+    ///
+    /// # Errors
+    /// [`StoreError`] where that cannot be found out.
+    pub async fn exists(settings: &Settings) -> Result<bool, StoreError> {
+        if settings.server.is_none() {
+            return Ok(settings.database.exists());
+        }
+        let mut conn = dialect::connect_reading(settings).await?;
+        let version = conn.version().await?;
+        conn.close().await?;
+        Ok(version != 0)
     }
 
     /// Flushes counts and ends writing in order; later changes are refused. Everything is on disk when it answers.
@@ -129,6 +161,7 @@ impl Store {
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush_counts().await.map(drop);
         let (done, closed) = oneshot::channel();
+        self.0.lists.close().await;
         self.0.pool.close().await;
         self.0.lookups.close().await;
         let close = Message::Close { clean: flushed.is_ok(), done };

@@ -13,6 +13,7 @@ use futures_util::future::try_join_all;
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Verdicts out of the spool that are kept in one change.
 const DRAIN_AT_ONCE: usize = 256;
@@ -48,6 +49,14 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where it was not kept: what could not be recorded is counted on, unless the outcome is unknown.
     pub async fn flush_counts(&self) -> Result<Option<u64>, StoreError> {
+        let lost = self.0.counts_lost.lock().take();
+        if let Some(since) = lost {
+            let at = self.0.clock.now();
+            if let Err(error) = self.record(Event::CountsLost { since, at }).await {
+                *self.0.counts_lost.lock() = Some(since);
+                return Err(error);
+            }
+        }
         let counts = self.0.counters.take();
         let minute = self.0.clock.now().minute();
         let mut number = None;
@@ -56,8 +65,11 @@ impl Store {
                 Ok(last) => number = Some(last),
                 Err(error) => {
                     // After an unknown outcome the part may be in the journal: counted twice would be worse than lost,
-                    // since the next start says that counts were lost.
+                    // since that counts were lost is said next time, here or by the next start.
                     let kept = usize::from(error == StoreError::OutcomeUnknown);
+                    if kept > 0 {
+                        *self.0.counts_lost.lock() = Some(self.0.clock.now());
+                    }
                     let left = counts.chunks(COUNTS_PER_EVENT_MAX).skip(at + kept);
                     left.for_each(|part| self.0.counters.put_back(part));
                     return Err(error);
@@ -198,14 +210,17 @@ impl Store {
     /// Flushes and drains at intervals for as long as the store is in use.
     pub(super) fn keep_up(&self) {
         let every = self.0.settings.flush_every;
-        let store = Arc::downgrade(&self.0);
-        tokio::spawn(upkeep(store, every));
+        let (store, back) = (Arc::downgrade(&self.0), Arc::clone(&self.0.shared.back));
+        tokio::spawn(upkeep(store, back, every));
     }
 }
 
-async fn upkeep(store: Weak<Inner>, every: Duration) {
+async fn upkeep(store: Weak<Inner>, back: Arc<Notify>, every: Duration) {
     loop {
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = back.notified() => {}
+        }
         let Some(store) = store.upgrade().map(Store) else { return };
         if store.has_failed() || store.is_closed() {
             return;

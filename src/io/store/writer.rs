@@ -1,10 +1,15 @@
 //! The writer: one thread that gathers changes and commits them together, with one signed checkpoint a commit.
+//!
+//! A database on this machine that fails ends writing. One behind a line may be lost and come back: a transaction that
+//! was not committed is run again, and whether one was committed whose answer was lost is read from the head.
 
 use super::dialect::{Batch, Value};
 use super::error::StoreError;
 use super::head::{self, Head};
+use super::inbox::{Change, Job, Message, Refusal, Shared};
 use super::journal;
-use super::memory::Memory;
+use super::lease::{self, Holder};
+use super::line;
 use super::project::push_late;
 use super::requests::{self, Kept, Key};
 use super::settings::{OnFailure, Settings};
@@ -15,62 +20,18 @@ use super::words::Answer;
 use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use std::any::Any;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-/// Why a change was not kept.
-pub(super) enum Refusal {
-    /// It refused itself; what it said, for the caller who knows the type.
-    Domain(Box<dyn Any + Send>),
-    /// Its request's key stands for other content.
-    RequestIdReused,
-    /// The store could not.
-    Store(StoreError),
-}
-
-pub(super) type Change =
-    Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<Vec<u8>, Refusal>> + Send>;
-
-pub(super) struct Job {
-    pub(super) request: Option<Asked>,
-    pub(super) change: Change,
-    pub(super) answer: oneshot::Sender<Result<Answer, Refusal>>,
-}
-
-pub(super) enum Message {
-    Job(Job),
-    /// Ends writing; marks that it ended in order, with everything flushed, where `clean` says so.
-    Close {
-        clean: bool,
-        done: oneshot::Sender<Result<(), StoreError>>,
-    },
-}
-
-/// What the writer shares with those who ask it.
-pub(super) struct Shared {
-    pub(super) memory: Arc<Memory>,
-    pub(super) failed: AtomicBool,
-    /// Commits that wrote something.
-    pub(super) commits: AtomicU64,
-    /// What happens to the next commit.
-    #[cfg(test)]
-    pub(super) fault: parking_lot::Mutex<Option<Fault>>,
-}
-
-/// A commit whose answer is lost.
-#[cfg(test)]
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Fault {
-    /// What was written is on disk.
-    Persisted,
-    /// What was written is gone.
-    Lost,
+/// A commit whose answer was lost.
+pub(super) struct Unsure {
+    frontier: Frontier,
+    after: Head,
+    events: Vec<(u64, Event)>,
 }
 
 pub(super) struct Writer {
@@ -84,10 +45,26 @@ pub(super) struct Writer {
     pub(super) snapshots: Snapshots,
     /// Held for as long as this process may write.
     pub(super) lock: Option<std::fs::File>,
+    /// By what name it writes to a database that others can reach.
+    pub(super) holder: Option<Holder>,
+    pub(super) unsure: Option<Unsure>,
 }
 
-type Outcome = (oneshot::Sender<Result<Answer, Refusal>>, Result<Answer, Refusal>);
+type Outcome = Option<Result<Answer, Refusal>>;
 
+/// What becomes of writing after a transaction failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The transaction may be run again: nothing of it was kept.
+    Again,
+    /// Other transactions may be run.
+    GoOn,
+    /// Nothing more may be written.
+    Stop,
+}
+
+/// How often a transaction is run before it is given up.
+const RUNS_MAX: usize = 4;
 /// How often requests past their time are cleared away.
 const CLEAR_EVERY: Duration = Duration::from_secs(600);
 /// How long callers have to hear of a failure before the process ends.
@@ -98,7 +75,7 @@ const EXIT_IO: i32 = 74;
 impl Writer {
     /// Serves until it is closed, all who could ask it are gone, or a commit failed.
     pub(super) async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
-        while let Some(first) = messages.recv().await {
+        while let Some(first) = self.next(&mut messages).await {
             let mut jobs = Vec::new();
             let mut close = None;
             let mut next = Some(first);
@@ -135,6 +112,103 @@ impl Writer {
         }
     }
 
+    /// The next message; none where writing has ended. Meanwhile others are told that this writer is there, and a lost
+    /// connection is made again.
+    async fn next(&mut self, messages: &mut mpsc::Receiver<Message>) -> Option<Message> {
+        loop {
+            let Some(holder) = &self.holder else { return messages.recv().await };
+            if self.tx.conn.is_lost() {
+                if let Some(ended) = self.be_away(messages).await {
+                    return ended;
+                }
+                continue;
+            }
+            if let Ok(message) = tokio::time::timeout(lease::BEAT_EVERY, messages.recv()).await {
+                return message;
+            }
+            if let Err(StoreError::InUse) = lease::beat(&mut self.tx.conn, holder).await {
+                self.fail();
+                return None;
+            }
+        }
+    }
+
+    /// Makes a lost connection again, and meanwhile tells everybody at once that the database is away. Gives what is to
+    /// be done instead of going on, if anything is.
+    async fn be_away(&mut self, messages: &mut mpsc::Receiver<Message>) -> Option<Option<Message>> {
+        self.set_away(true);
+        loop {
+            let again = line::again(&self.settings, &self.tx.keys);
+            let found = match refusing(again, messages).await {
+                Ok(found) => found,
+                Err(ended) => return Some(ended),
+            };
+            let followed = match found {
+                Ok((conn, head)) => {
+                    self.tx.conn = conn;
+                    self.follow(&head)
+                }
+                Err(error) => Err(error),
+            };
+            match followed {
+                Ok(events) => {
+                    self.apply(events);
+                    self.set_away(false);
+                    return None;
+                }
+                Err(StoreError::InUse | StoreError::Corrupt("head")) => {
+                    self.fail();
+                    return Some(None);
+                }
+                Err(_) => {}
+            }
+            let pause = tokio::time::sleep(line::TRY_EVERY);
+            if let Err(ended) = refusing(pause, messages).await {
+                return Some(ended);
+            }
+        }
+    }
+
+    fn set_away(&self, away: bool) {
+        let before = self.shared.away.swap(away, Ordering::SeqCst);
+        match (before, away) {
+            (false, true) => tracing::warn!("the database is away: connecting again"),
+            (true, false) => {
+                tracing::info!("the database is back");
+                self.shared.back.notify_one();
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes note of where the head stands on a connection that was made again, and gives the events of a commit whose
+    /// answer was lost and that was kept after all. Here a replica would read what others wrote meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] where somebody else moved it.
+    fn follow(&mut self, head: &Head) -> Result<Vec<(u64, Event)>, StoreError> {
+        let is = |other: &Head| {
+            (head.size, head.root, head.epoch) == (other.size, other.root, other.epoch)
+        };
+        match self.unsure.take() {
+            Some(Unsure { frontier, after, events }) if is(&after) => {
+                self.frontier = frontier;
+                self.tx.head = after;
+                self.shared.commits.fetch_add(1, Ordering::Relaxed);
+                Ok(events)
+            }
+            _ if is(&self.tx.head) => Ok(Vec::new()),
+            _ => Err(StoreError::InUse),
+        }
+    }
+
+    /// Makes the connection again at once; says whether that could be done, with the events that were kept.
+    async fn regain(&mut self) -> Result<Vec<(u64, Event)>, StoreError> {
+        let (conn, head) = line::again(&self.settings, &self.tx.keys).await?;
+        self.tx.conn = conn;
+        self.follow(&head)
+    }
+
     fn fail(&self) {
         self.shared.failed.store(true, Ordering::SeqCst);
         tracing::error!("the store stopped writing: only a restart can tell what was kept");
@@ -145,30 +219,44 @@ impl Writer {
     }
 
     /// Runs changes in one transaction and answers them; says whether writing may go on.
-    async fn group(&mut self, jobs: Vec<Job>) -> bool {
-        let mut outcomes = Vec::with_capacity(jobs.len());
-        match self.transact(jobs, &mut outcomes).await {
-            Ok(events) => {
-                self.apply(events);
-                for (answer, outcome) in outcomes {
-                    let _ = answer.send(outcome);
+    async fn group(&mut self, mut jobs: Vec<Job>) -> bool {
+        for run in 1.. {
+            let mut outcomes = Vec::with_capacity(jobs.len());
+            let (error, mut then) = match self.transact(&mut jobs, &mut outcomes).await {
+                Ok(events) => {
+                    self.apply(events);
+                    for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                        // A caller that is gone is told nothing.
+                        let _ = outcome.map(|outcome| job.answer.send(outcome));
+                    }
+                    return true;
                 }
-                true
+                Err(failed) => failed,
+            };
+            if then == Then::Again && run < RUNS_MAX {
+                if !self.tx.conn.is_lost() {
+                    continue;
+                }
+                match self.regain().await {
+                    Ok(_) => continue,
+                    Err(StoreError::InUse | StoreError::Corrupt("head")) => then = Then::Stop,
+                    Err(_) => self.set_away(true),
+                }
             }
-            Err((error, go_on)) => {
-                if !go_on {
-                    self.shared.failed.store(true, Ordering::SeqCst);
-                }
-                for (answer, outcome) in outcomes {
-                    let refused = match outcome {
-                        Err(refusal) => refusal,
-                        Ok(_) => Refusal::Store(error.clone()),
-                    };
-                    let _ = answer.send(Err(refused));
-                }
-                go_on
+            if then == Then::Stop {
+                self.shared.failed.store(true, Ordering::SeqCst);
             }
+            outcomes.resize_with(jobs.len(), || None);
+            for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                let refused = match outcome {
+                    Some(Err(refusal)) => refusal,
+                    Some(Ok(_)) | None => Refusal::Store(error.clone()),
+                };
+                let _ = job.answer.send(Err(refused));
+            }
+            return then != Then::Stop;
         }
+        true
     }
 
     fn apply(&self, events: Vec<(u64, Event)>) {
@@ -178,50 +266,79 @@ impl Writer {
         }
     }
 
-    /// Gives the events that were committed, or an error and whether writing may go on. Every job ends up in `outcomes`.
+    /// Gives the events that were committed, or an error and what becomes of writing. The outcome of every job that was
+    /// run ends up in `outcomes`.
     async fn transact(
         &mut self,
-        jobs: Vec<Job>,
+        jobs: &mut [Job],
         outcomes: &mut Vec<Outcome>,
-    ) -> Result<Vec<(u64, Event)>, (StoreError, bool)> {
-        let mut jobs = jobs.into_iter();
-        let result = self.changes(&mut jobs, outcomes).await;
+    ) -> Result<Vec<(u64, Event)>, (StoreError, Then)> {
+        let result = self.changes(jobs, outcomes).await;
         if let Err(error) = result {
-            self.tx.conn.roll_back().await;
-            let go_on = !matches!(error, StoreError::InUse | StoreError::Corrupt("head"));
-            for job in jobs {
-                outcomes.push((job.answer, Err(Refusal::Store(error.clone()))));
-            }
-            return Err((error, go_on));
+            return Err(self.give_up(error).await);
         }
         if self.tx.recorded.is_empty() {
             self.tx.conn.roll_back().await;
             return Ok(Vec::new());
         }
-        match self.append().await {
-            Ok((frontier, after)) => {
-                if self.commit().await.is_err() {
-                    // What was written may have reached the disk or not: nobody may be told either.
-                    return Err((StoreError::OutcomeUnknown, false));
-                }
-                let first = self.tx.head.size + 1;
+        let (frontier, after) = match self.append().await {
+            Ok(appended) => appended,
+            Err(error) => return Err(self.give_up(error).await),
+        };
+        let committed = self.commit().await;
+        let first = self.tx.head.size + 1;
+        let events = (first..).zip(self.tx.recorded.drain(..)).collect();
+        match committed {
+            Ok(()) => {
                 self.frontier = frontier;
                 self.tx.head = after;
                 self.shared.commits.fetch_add(1, Ordering::Relaxed);
-                let events = self.tx.recorded.drain(..);
-                Ok((first..).zip(events).collect())
+                Ok(events)
             }
+            // What was written may have reached the disk or not: nobody may be told either.
+            Err(_) if self.holder.is_none() => Err((StoreError::OutcomeUnknown, Then::Stop)),
             Err(error) => {
-                self.tx.conn.roll_back().await;
-                let go_on = !matches!(error, StoreError::InUse);
-                Err((error, go_on))
+                self.unsure = Some(Unsure { frontier, after, events });
+                self.look_again(error).await
             }
         }
     }
 
+    /// Reads from the head whether a commit was kept whose answer was lost.
+    async fn look_again(
+        &mut self,
+        lost: StoreError,
+    ) -> Result<Vec<(u64, Event)>, (StoreError, Then)> {
+        match self.regain().await {
+            Ok(events) if !events.is_empty() => Ok(events),
+            Ok(_) => Err((lost, Then::Again)),
+            Err(error @ (StoreError::InUse | StoreError::Corrupt("head"))) => {
+                Err((error, Then::Stop))
+            }
+            Err(_) => {
+                // The connection is of no use any more, whatever the server said last.
+                self.tx.conn.lose();
+                self.set_away(true);
+                Err((StoreError::OutcomeUnknown, Then::GoOn))
+            }
+        }
+    }
+
+    /// Gives the transaction up, of which nothing is kept.
+    async fn give_up(&mut self, error: StoreError) -> (StoreError, Then) {
+        self.tx.conn.roll_back().await;
+        let then = match error {
+            StoreError::InUse | StoreError::Corrupt("head") => Then::Stop,
+            StoreError::Conflict => Then::Again,
+            _ if self.holder.is_some() && self.tx.conn.is_lost() => Then::Again,
+            _ => Then::GoOn,
+        };
+        (error, then)
+    }
+
     async fn changes(
         &mut self,
-        jobs: &mut impl Iterator<Item = Job>,
+        jobs: &mut [Job],
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), StoreError> {
         let head = head::begin(&mut self.tx.conn, &self.tx.keys).await?;
@@ -232,25 +349,20 @@ impl Writer {
         self.tx.begin(head);
         self.tx.conn.take_erred();
         let mut requests = HashMap::new();
-        for Job { request, change, answer } in jobs {
-            if answer.is_closed() {
+        for job in jobs {
+            if job.answer.is_closed() {
                 // Nobody waits for it any more: its verdict went to the spool or was counted, or its caller has gone.
+                outcomes.push(None);
                 continue;
             }
-            let outcome = self.one(request, change, &mut requests).await;
+            let outcome = self.one(job.request.clone(), &mut job.change, &mut requests).await;
             let outcome = match outcome {
                 // The caller is told what its statement failed of; the others share its fate.
                 Ok(Err(Refusal::Store(error))) if self.tx.conn.take_erred() => Err(error),
                 Ok(_) if self.tx.conn.take_erred() => Err(StoreError::Broken),
                 other => other,
             };
-            match outcome {
-                Ok(outcome) => outcomes.push((answer, outcome)),
-                Err(error) => {
-                    outcomes.push((answer, Err(Refusal::Store(error.clone()))));
-                    return Err(error);
-                }
-            }
+            outcomes.push(Some(outcome?));
         }
         self.keep_requests(requests).await
     }
@@ -259,7 +371,7 @@ impl Writer {
     async fn one(
         &mut self,
         request: Option<Asked>,
-        change: Change,
+        change: &mut Change,
         requests: &mut HashMap<Key, Kept>,
     ) -> Result<Result<Answer, Refusal>, StoreError> {
         let key = request.map(|asked| (asked.key, asked.digest));
@@ -341,8 +453,8 @@ impl Writer {
         #[cfg(test)]
         if let Some(fault) = fault {
             match fault {
-                Fault::Persisted => self.tx.conn.commit().await?,
-                Fault::Lost => self.tx.conn.roll_back().await,
+                super::inbox::Fault::Persisted => self.tx.conn.commit().await?,
+                super::inbox::Fault::Lost => self.tx.conn.roll_back().await,
             }
             return Err(StoreError::OutcomeUnknown);
         }
@@ -352,6 +464,9 @@ impl Writer {
     /// Writes that everything was flushed.
     async fn finish(&mut self) -> Result<(), StoreError> {
         let tx = &mut self.tx;
+        if let Some(holder) = &self.holder {
+            lease::leave(&mut tx.conn, holder).await?;
+        }
         let before = head::begin(&mut tx.conn, &tx.keys).await?;
         if before.epoch != tx.head.epoch {
             tx.conn.roll_back().await;
@@ -360,5 +475,22 @@ impl Writer {
         let after = Head { clean: true, ..before };
         head::advance(&mut tx.conn, &tx.keys, &before, &after).await?;
         tx.conn.commit().await
+    }
+}
+
+/// Waits for something, and meanwhile tells everybody that the database is away. Any other message ends the waiting.
+async fn refusing<T>(
+    waiting: impl Future<Output = T>,
+    messages: &mut mpsc::Receiver<Message>,
+) -> Result<T, Option<Message>> {
+    let mut waiting = std::pin::pin!(waiting);
+    loop {
+        tokio::select! {
+            done = &mut waiting => return Ok(done),
+            message = messages.recv() => match message {
+                Some(Message::Job(job)) => job.refuse_away(),
+                ended => return Err(ended),
+            },
+        }
     }
 }

@@ -6,10 +6,24 @@ use crate::core::event::Count;
 use crate::io::store::{KeepError, StoreError, VerdictKept};
 use std::time::Duration;
 
+on_both! {
+    a_verdict_waits_on_disk_and_is_kept_once,
+    what_waited_is_kept_by_the_next_process_even_if_it_was_kept_before,
+    a_request_answered_while_the_database_was_away_is_answered_the_same_then_and_after,
+    a_request_whose_verdict_waited_over_a_restart_gets_its_first_answer,
+    a_verdict_that_was_told_is_recorded_though_its_key_stands_for_another_by_now,
+    draining_that_ended_before_the_file_was_taken_away_keeps_nothing_twice,
+    a_verdict_is_put_aside_while_draining_waits_for_the_database,
+    a_full_spool_says_so,
+    counts_are_flushed_in_their_minute_and_at_the_end,
+    counts_that_could_not_be_kept_are_counted_on,
+    an_end_at_which_counts_were_not_flushed_is_not_an_orderly_one,
+}
+
 /// A second connection that keeps the database locked until it is dropped.
 async fn occupy(home: &Home) -> super::super::dialect::Conn {
     let mut conn = super::super::dialect::connect(&home.settings(), false).await.unwrap();
-    conn.begin("SELECT 1").await.unwrap();
+    conn.begin("UPDATE head SET epoch = epoch WHERE id = 1").await.unwrap();
     conn
 }
 
@@ -37,7 +51,6 @@ async fn names(store: &Store) -> Vec<String> {
     journal.into_iter().filter_map(|recorded| name(recorded.event)).collect()
 }
 
-#[tokio::test]
 async fn a_verdict_waits_on_disk_and_is_kept_once() {
     let home = Home::new(31);
     let keys = Arc::clone(&home.keys);
@@ -57,7 +70,6 @@ async fn a_verdict_waits_on_disk_and_is_kept_once() {
     assert_eq!(names(&store).await.len(), 3);
 }
 
-#[tokio::test]
 async fn what_waited_is_kept_by_the_next_process_even_if_it_was_kept_before() {
     let home = Home::new(32);
     let store = home.open().await;
@@ -85,7 +97,6 @@ fn first(kept: &VerdictKept) -> (&str, bool) {
     (std::str::from_utf8(&answer.bytes).unwrap(), answer.first)
 }
 
-#[tokio::test]
 async fn a_request_answered_while_the_database_was_away_is_answered_the_same_then_and_after() {
     let home = Home::new(38);
     let keys = Arc::clone(&home.keys);
@@ -115,7 +126,6 @@ async fn a_request_answered_while_the_database_was_away_is_answered_the_same_the
     assert_eq!(names(&store).await, ["v1"]);
 }
 
-#[tokio::test]
 async fn a_request_whose_verdict_waited_over_a_restart_gets_its_first_answer() {
     let home = Home::new(39);
     let store = home.open().await;
@@ -133,7 +143,6 @@ async fn a_request_whose_verdict_waited_over_a_restart_gets_its_first_answer() {
     assert_eq!(names(&store).await, ["v1"]);
 }
 
-#[tokio::test]
 async fn a_verdict_that_was_told_is_recorded_though_its_key_stands_for_another_by_now() {
     let home = Home::new(40);
     let store = home.open().await;
@@ -147,7 +156,6 @@ async fn a_verdict_that_was_told_is_recorded_though_its_key_stands_for_another_b
     assert_eq!(found, ["v1", "v2", "v3"]);
 }
 
-#[tokio::test]
 async fn draining_that_ended_before_the_file_was_taken_away_keeps_nothing_twice() {
     let home = Home::new(41);
     let store = home.open().await;
@@ -169,7 +177,6 @@ async fn draining_that_ended_before_the_file_was_taken_away_keeps_nothing_twice(
     assert_eq!(names(&store).await.len(), 2);
 }
 
-#[tokio::test]
 async fn a_verdict_is_put_aside_while_draining_waits_for_the_database() {
     let home = Home::new(42);
     let settings = Settings { busy_max: Duration::from_secs(5), ..impatient(&home) };
@@ -230,7 +237,6 @@ async fn a_torn_end_is_cut_off_and_kept_and_the_next_verdict_follows_on_a_whole_
     }
 }
 
-#[tokio::test]
 async fn a_full_spool_says_so() {
     let home = Home::new(33);
     let settings = Settings { spool_bytes_max: 3_000, ..impatient(&home) };
@@ -276,7 +282,6 @@ async fn a_spool_that_does_not_read_whole_is_kept_as_far_as_it_reads_and_set_asi
     assert_eq!(aside.count(), 2);
 }
 
-#[tokio::test]
 async fn counts_are_flushed_in_their_minute_and_at_the_end() {
     let home = Home::new(35);
     let store = home.open().await;
@@ -304,7 +309,6 @@ async fn counts_are_flushed_in_their_minute_and_at_the_end() {
     assert_eq!(events, [3, 2].map(|n| Some(Event::Counted { minute, counts: vec![expected(n)] })));
 }
 
-#[tokio::test]
 async fn counts_that_could_not_be_kept_are_counted_on() {
     let home = Home::new(36);
     let keys = Arc::clone(&home.keys);
@@ -316,7 +320,6 @@ async fn counts_that_could_not_be_kept_are_counted_on() {
     assert_eq!(store.flush_counts().await, Ok(Some(1)));
 }
 
-#[tokio::test]
 async fn an_end_at_which_counts_were_not_flushed_is_not_an_orderly_one() {
     let home = Home::new(37);
     let keys = Arc::clone(&home.keys);

@@ -1,9 +1,13 @@
 //! When the disk is full, and when the answer of a commit is lost.
 
-use super::super::writer::Fault;
+use super::super::inbox::Fault;
 use super::*;
 use crate::io::store::{StoreError, VerdictKept, verify};
 use std::time::Duration;
+
+on_both! {
+    a_change_that_hides_a_failed_statement_is_not_kept,
+}
 
 async fn pages_max(store: &Store, pages: &'static str) {
     let set = store.keep::<(), _>(None, move |tx| {
@@ -91,7 +95,6 @@ async fn a_verdict_whose_commit_was_lost_is_kept_exactly_once_after_a_restart() 
     }
 }
 
-#[tokio::test]
 async fn a_change_that_hides_a_failed_statement_is_not_kept() {
     let home = Home::new(74);
     let store = home.open().await;

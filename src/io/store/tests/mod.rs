@@ -1,11 +1,41 @@
 //! Tests of the store as a whole, through its own handle.
 
+/// Runs tests on every database there is.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name().await;
+            })*
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                crate::io::store::tests::KIND.scope(crate::io::store::tests::Kind::Postgres, super::$name()).await;
+            })*
+        }
+    };
+}
+
+#[cfg(feature = "postgres")]
+mod alike;
 mod away;
+#[cfg(feature = "postgres")]
+pub mod cluster;
 mod failing;
+#[cfg(feature = "postgres")]
+mod faults;
 mod keeping;
+#[cfg(feature = "postgres")]
+mod proxy;
+#[cfg(feature = "postgres")]
+mod servers;
 mod snapshots;
 mod verifying;
 
+use super::settings::Server;
 use super::spool::Waiting;
 use super::{RequestKey, Settings, Store};
 use crate::core::access::{Credential, Environment, Proof, Role, Scope, Tenant};
@@ -28,9 +58,37 @@ use std::sync::Arc;
 
 pub const START: Time = Time::from_millis(1_700_000_000_000);
 
+/// What keeps the rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+}
+
+tokio::task_local! {
+    /// What keeps the rows of the test that runs; SQLite where nothing is said.
+    pub static KIND: Kind;
+}
+
+/// A fresh database of the kind that the running test is for, where that is not a file.
+fn server() -> Option<Server> {
+    match KIND.try_with(|kind| *kind).unwrap_or(Kind::Sqlite) {
+        Kind::Sqlite => None,
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => {
+            use crate::config::value::Value as _;
+            let cluster = cluster::Cluster::shared();
+            let url = cluster.url(&cluster.database());
+            Some(Server::at(crate::config::Secret::read(&url).unwrap()))
+        }
+    }
+}
+
 /// A data directory with its keys and a clock that stands.
 pub struct Home {
     pub folder: tempfile::TempDir,
+    pub server: Option<Server>,
     pub keys: Arc<KeyRing>,
     pub clock: Clock,
 }
@@ -39,11 +97,11 @@ impl Home {
     pub fn new(seed: u64) -> Self {
         let clock = Clock::set(START, seed);
         let keys = Arc::new(KeyRing::generate(&clock));
-        Self { folder: tempfile::tempdir().unwrap(), keys, clock }
+        Self { folder: tempfile::tempdir().unwrap(), server: server(), keys, clock }
     }
 
     pub fn settings(&self) -> Settings {
-        settings(self.folder.path())
+        Settings { server: self.server.clone(), ..settings(self.folder.path()) }
     }
 
     pub async fn open(&self) -> Store {

@@ -8,6 +8,13 @@ use crate::io::store::{Memory, verify};
 use std::path::PathBuf;
 use std::time::Duration;
 
+on_both! {
+    what_is_loaded_from_a_snapshot_answers_as_what_was_written_and_goes_on,
+    a_bank_that_was_deleted_after_the_snapshot_stays_deleted,
+    after_a_rotation_of_keys_a_snapshot_still_holds,
+    an_event_behind_the_snapshot_that_was_erased_or_changed_makes_it_refused,
+}
+
 /// Snapshots at the end only, and there after few changes.
 fn at_the_end(home: &Home) -> Settings {
     let pause = Duration::from_secs(3600);
@@ -87,7 +94,6 @@ async fn settled() {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
-#[tokio::test]
 async fn what_is_loaded_from_a_snapshot_answers_as_what_was_written_and_goes_on() {
     let home = Home::new(1);
     let (said, found) = closed(&home).await;
@@ -118,7 +124,6 @@ async fn what_is_loaded_from_a_snapshot_answers_as_what_was_written_and_goes_on(
     assert_eq!((told(store.resident()), answers(store.resident(), 25)), (said, found));
 }
 
-#[tokio::test]
 async fn a_bank_that_was_deleted_after_the_snapshot_stays_deleted() {
     let home = Home::new(2);
     closed(&home).await;
@@ -233,7 +238,6 @@ async fn a_snapshot_beyond_a_journal_that_was_set_back_is_refused() {
     refused(&home, &expected).await;
 }
 
-#[tokio::test]
 async fn after_a_rotation_of_keys_a_snapshot_still_holds() {
     let home = Home::new(8);
     let folder = tempfile::tempdir().unwrap();
@@ -247,11 +251,9 @@ async fn after_a_rotation_of_keys_a_snapshot_still_holds() {
     assert_eq!((told(store.resident()), answers(store.resident(), 25)), (said, found));
 }
 
-#[tokio::test]
 async fn an_event_behind_the_snapshot_that_was_erased_or_changed_makes_it_refused() {
-    use sqlx::Connection as _;
     for change in [
-        "UPDATE journal SET payload = x'00' WHERE number = 10",
+        "UPDATE journal SET payload = leaf WHERE number = 10",
         "UPDATE journal SET leaf = (SELECT leaf FROM journal WHERE number = 1) WHERE number = 10",
     ] {
         let home = Home::new(9);
@@ -264,9 +266,8 @@ async fn an_event_behind_the_snapshot_that_was_erased_or_changed_makes_it_refuse
         let expected = (told(store.resident()), answers(store.resident(), 25));
         drop(store);
         settled().await;
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(home.settings().database);
-        let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::query(change).execute(&mut conn).await.unwrap();
+        let mut conn = super::super::dialect::connect(&home.settings(), false).await.unwrap();
+        conn.run(change, Vec::new()).await.unwrap();
         conn.close().await.unwrap();
         refused(&home, &expected).await;
     }

@@ -178,7 +178,7 @@ pub fn add_entry(sent: v1::AddEntryRequest, now: Time) -> Result<AddEntry, Refus
 }
 
 /// Which parts of an entry's provenance a mask names.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ProvenanceMask(Vec<String>);
 
 impl ProvenanceMask {
