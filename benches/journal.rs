@@ -1,4 +1,6 @@
 //! Durable events a second, one by one and grouped, beside raw appends to a file in the same directory.
+//!
+//! With the feature `postgres`, and where there is one, the same on a PostgreSQL whose files lie in that directory too.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
@@ -14,8 +16,14 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
+
+#[cfg(feature = "postgres")]
+#[path = "../src/io/store/tests/cluster.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod cluster;
 
 /// Events in a group.
 const GROUP: usize = 1000;
@@ -42,14 +50,43 @@ fn event() -> Event {
     Event::OutcomeRecorded { scope, outcome: outcome(EVENT_BYTES + 1 - bytes) }
 }
 
+/// A store in a directory of its own below another.
+fn store(runtime: &Runtime, settings: Settings) -> Store {
+    let clock = Clock::system();
+    let keys = Arc::new(KeyRing::generate(&clock));
+    runtime.block_on(Store::open(settings, keys, clock)).expect("a store")
+}
+
+/// Without the feature there is none.
+#[cfg(not(feature = "postgres"))]
+fn there(_: &Path, _: &Path) -> Option<((), Settings)> {
+    None
+}
+
+/// A server whose files lie in a directory, and the settings of a store there.
+#[cfg(feature = "postgres")]
+fn there(folder: &Path, parent: &Path) -> Option<(cluster::Cluster, Settings)> {
+    use bulwark::config::Secret;
+    use bulwark::config::value::Value as _;
+    use bulwark::io::store::Server;
+    let found = cluster::Cluster::is_there();
+    let cluster = found.then(|| cluster::Cluster::start_in(parent, true))?;
+    let url = Secret::read(&cluster.url(&cluster.database())).expect("an address");
+    let settings = Settings { server: Some(Server::at(url)), ..Settings::in_folder(folder) };
+    Some((cluster, settings))
+}
+
 fn append(c: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     // Not the directory for temporary files, which may be in memory: the one that the program would write to.
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-    let clock = Clock::system();
-    let keys = Arc::new(KeyRing::generate(&clock));
-    let settings = Settings::in_folder(folder.path());
-    let store = runtime.block_on(Store::open(settings, keys, clock)).expect("a store");
+    let parent = env!("CARGO_TARGET_TMPDIR");
+    let folder = tempfile::tempdir_in(parent).expect("a directory");
+    let mut stores = vec![("", store(&runtime, Settings::in_folder(folder.path())))];
+    let beside = tempfile::tempdir_in(parent).expect("a directory");
+    let server = there(beside.path(), parent.as_ref());
+    if let Some((_, settings)) = &server {
+        stores.push((" on PostgreSQL", store(&runtime, settings.clone())));
+    }
     let mut file = File::create(folder.path().join("raw")).expect("a file");
     let space = File::create(folder.path().join("space")).expect("a file");
     space.write_all_at(&vec![1; SPACE_BYTES as usize + EVENT_BYTES], 0).expect("written");
@@ -75,11 +112,13 @@ fn append(c: &mut Criterion) {
             space.sync_data().expect("synced");
         });
     });
-    group.bench_function("journal, one by one", |b| {
-        b.to_async(&runtime).iter(|| async {
-            black_box(store.record(event.clone()).await.expect("kept"));
+    for (place, store) in &stores {
+        group.bench_function(format!("journal{place}, one by one"), |b| {
+            b.to_async(&runtime).iter(|| async {
+                black_box(store.record(event.clone()).await.expect("kept"));
+            });
         });
-    });
+    }
     group.throughput(Throughput::Elements(GROUP as u64));
     group.bench_function("raw, grouped", |b| {
         b.iter(|| {
@@ -89,30 +128,34 @@ fn append(c: &mut Criterion) {
             file.sync_data().expect("synced");
         });
     });
-    group.bench_function("journal, grouped", |b| {
-        b.to_async(&runtime).iter(|| async {
-            let kept = (0..GROUP).map(|_| store.record(event.clone()));
-            for number in futures_util::future::join_all(kept).await {
-                black_box(number.expect("kept"));
-            }
-        });
-    });
-    group.bench_function("journal, one change of many events", |b| {
-        b.to_async(&runtime).iter(|| async {
-            let event = event.clone();
-            let kept = store.keep::<(), _>(None, move |tx| {
-                Box::pin(async move {
-                    for _ in 0..GROUP {
-                        tx.record(event.clone()).await?;
-                    }
-                    Ok(Vec::new())
-                })
+    for (place, store) in &stores {
+        group.bench_function(format!("journal{place}, grouped"), |b| {
+            b.to_async(&runtime).iter(|| async {
+                let kept = (0..GROUP).map(|_| store.record(event.clone()));
+                for number in futures_util::future::join_all(kept).await {
+                    black_box(number.expect("kept"));
+                }
             });
-            black_box(kept.await.expect("kept"));
         });
-    });
+        group.bench_function(format!("journal{place}, one change of many events"), |b| {
+            b.to_async(&runtime).iter(|| async {
+                let event = event.clone();
+                let kept = store.keep::<(), _>(None, move |tx| {
+                    Box::pin(async move {
+                        for _ in 0..GROUP {
+                            tx.record(event.clone()).await?;
+                        }
+                        Ok(Vec::new())
+                    })
+                });
+                black_box(kept.await.expect("kept"));
+            });
+        });
+    }
     group.finish();
-    runtime.block_on(store.close()).expect("closed");
+    for (_, store) in stores {
+        runtime.block_on(store.close()).expect("closed");
+    }
 }
 
 criterion_group!(benches, append);

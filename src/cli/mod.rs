@@ -23,6 +23,7 @@ pub mod bank;
 pub mod key;
 pub mod demo;
 pub mod serve;
+pub mod store;
 
 use clap::{Parser, Subcommand};
 use fault::{FAILED, Failure};
@@ -56,6 +57,9 @@ pub enum Command {
     Verify(serve::VerifyArgs),
     /// Bring the database to the form that this version needs
     Migrate(serve::MigrateArgs),
+    /// Copy databases
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Screen files and folders
     Screen(screen::ScreenArgs),
     /// Print every digest and picture hash of files
@@ -81,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => calling(serve::init(&args, &mut std::io::stdout())),
         Command::Verify(args) => calling(serve::verify(&args, &mut std::io::stdout())),
         Command::Migrate(args) => calling(serve::migrate(&args, &mut std::io::stdout())),
+        Command::Store(command) => calling(store::run(&command, &mut std::io::stdout())),
         Command::Config(command) => settings::run(&command, &mut std::io::stdout()),
         Command::Screen(args) => calling(screen::run(&args, &mut std::io::stdout())),
         Command::Hash(args) => calling(hash::run(&args, &mut std::io::stdout())),
@@ -128,6 +133,7 @@ mod tests {
             "bulwark bank import b - --type pdq --key k",
             "bulwark key create --role screener --role auditor --environment test",
             "bulwark config check --set limits.connections=5",
+            "bulwark store copy bulwark-data/bulwark.db postgres://u@h/b",
         ] {
             assert!(read(good).is_ok(), "{good}: {:?}", read(good).err());
         }

@@ -49,15 +49,8 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
             wrong(key, &problem);
         }
     }
-    if settings.store.url.is_none() {
-        for (key, is_set) in [
-            ("store.replica_url", settings.store.replica_url.is_some()),
-            ("store.password_file", settings.store.password_file.is_some()),
-        ] {
-            if is_set {
-                wrong(key, "must be empty while store.url is");
-            }
-        }
+    if settings.store.url.is_none() && settings.store.replica_url.is_some() {
+        wrong("store.replica_url", "must be empty while store.url is");
     }
     if settings.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
         wrong("otlp.endpoint", "must be empty in a build without the feature otlp");

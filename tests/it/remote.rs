@@ -127,7 +127,7 @@ async fn a_server_killed_on_postgresql_has_lost_and_doubled_nothing_that_it_ackn
 }
 
 #[test]
-fn a_database_is_not_used_with_other_keys_nor_by_two() {
+fn a_database_is_used_with_its_keys_only_by_one_at_a_time_and_can_be_moved() {
     let cluster = Cluster::shared();
     let folder = tempfile::tempdir().unwrap();
     let [data, empty, other] = ["data", "empty", "other"].map(|name| folder.path().join(name));
@@ -158,6 +158,19 @@ fn a_database_is_not_used_with_other_keys_nor_by_two() {
     assert!(code == 1 && said.contains("another process writes"), "{said}");
     assert_eq!(server.stop(), 0);
     assert_eq!(command(&["verify"], &data, &url).0, 0);
+
+    let (file, back) = (folder.path().join("bulwark.db"), cluster.url(&cluster.database()));
+    let path = file.to_str().unwrap();
+    for (from, to) in [(url.as_str(), path), (path, back.as_str())] {
+        let (code, said) = command(&["store", "copy", from, to], &data, &url);
+        assert!(code == 0 && said.contains("rows a second"), "{said}");
+        assert!(said.contains("the copy is verified"), "{said}");
+    }
+    let (code, said) = command(&["store", "copy", path, &back], &data, &url);
+    assert!(code == 1 && said.contains("holds a store already"), "{said}");
+    let mut server = Server::start_with(&data, &[&format!("store.url={back}")]);
+    assert_eq!(server.first_key.take(), None, "it is the same store");
+    assert_eq!(server.stop(), 0);
 
     let (code, said) = command(&["config", "check"], &data, &url);
     assert!(code == 0 && said.contains("(hidden)"), "{said}");

@@ -68,7 +68,8 @@ impl Head {
 /// # Errors
 /// [`StoreError`] where the database refuses.
 pub async fn create(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
-    let sql = "INSERT INTO head (size, root, time, epoch, clean, mark, id) VALUES ($1, $2, $3, $4, $5, $6, 1)";
+    let sql = "INSERT INTO head (size, root, time, epoch, clean, mark, id) VALUES ($1, $2, $3, $4, $5, $6, 1) \
+               ON CONFLICT (id) DO NOTHING";
     conn.run(sql, Head::empty().values(keys)).await.map(drop)
 }
 

@@ -24,6 +24,7 @@ mod lease;
 mod line;
 mod writer;
 mod open;
+pub mod copy;
 mod recall;
 mod handle;
 mod read;
@@ -35,6 +36,7 @@ mod expected;
 mod verify;
 mod watch;
 
+pub use copy::{Copied, Progress, copy};
 pub use counters::Counters;
 pub use error::StoreError;
 pub use handle::Store;

@@ -57,6 +57,7 @@ pub async fn migrate(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> 
             0 => {
                 conn.create_tables().await?;
                 head::create(conn, keys).await?;
+                conn.set_version().await?;
                 conn.commit().await
             }
             found if found == needed => {

@@ -321,13 +321,20 @@ impl Conn {
             here => sqlx::raw_sql(tables::SQLITE).execute(here).await.map(drop).map_err(StoreError::from),
             there, limit => postgres::plain(there, limit, AssertSqlSafe(tables::postgres())).await.map(drop));
         self.noted(made)?;
-        let first = vec![1_i64.into(), SCHEMA_VERSION.into()];
-        self.run("INSERT INTO version (id, version) VALUES ($1, $2)", first).await?;
         if self.is_remote() {
-            let nobody = vec![Vec::new().into()];
-            self.run("INSERT INTO writer (id, holder, beat) VALUES (1, $1, 0)", nobody).await?;
+            let sql = "INSERT INTO writer (id, holder, beat) VALUES (1, $1, 0) ON CONFLICT (id) DO NOTHING";
+            self.run(sql, vec![Vec::new().into()]).await?;
         }
         Ok(())
+    }
+
+    /// Says that the tables are whole, and of the present version: the last word of making them.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn set_version(&mut self) -> Result<(), StoreError> {
+        let first = vec![1_i64.into(), SCHEMA_VERSION.into()];
+        self.run("INSERT INTO version (id, version) VALUES ($1, $2)", first).await.map(drop)
     }
 
     /// Version of the tables; 0 where there are none.
@@ -344,8 +351,12 @@ impl Conn {
         if self.row(known, Vec::new()).await?.is_none() {
             return Ok(0);
         }
-        let row = self.row("SELECT version FROM version WHERE id = 1", Vec::new()).await?;
-        row.ok_or(StoreError::Corrupt("version"))?.number(0)
+        match self.row("SELECT version FROM version WHERE id = 1", Vec::new()).await? {
+            Some(row) => row.number(0),
+            // Where each table is a transaction of its own, whoever made them may not have come to the end.
+            None if self.is_remote() => Ok(0),
+            None => Err(StoreError::Corrupt("version")),
+        }
     }
 
     /// What the database itself finds wrong with its files; empty where nothing is, or where it cannot be asked.

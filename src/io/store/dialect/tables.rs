@@ -39,12 +39,14 @@ const POSTGRES_MORE: &str = "
 CREATE TABLE writer (id INTEGER PRIMARY KEY, holder BLOB NOT NULL, beat INTEGER NOT NULL) STRICT;
 ";
 
-/// As PostgreSQL has them: its own names of types, and texts in bytewise order.
+/// As PostgreSQL has them: its own names of types, and texts in bytewise order. May be said again after it broke off.
 #[cfg(feature = "postgres")]
 #[must_use]
 pub fn postgres() -> String {
     [SQLITE, POSTGRES_MORE]
         .concat()
+        .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
+        .replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")
         .replace(" INTEGER", " BIGINT")
         .replace(" BLOB", " BYTEA")
         .replace(" TEXT", " TEXT COLLATE \"C\"")

@@ -17,6 +17,8 @@ const UP_MAX: Duration = Duration::from_secs(60);
 /// A server.
 pub struct Cluster {
     folder: tempfile::TempDir,
+    /// Whether what it acknowledges is on the disk. Where the machine stays up, as in tests, that only costs time.
+    durable: bool,
     pub port: u16,
     server: Mutex<Option<Child>>,
     databases: AtomicU32,
@@ -45,9 +47,19 @@ impl Cluster {
         SHARED.get_or_init(Self::start)
     }
 
+    /// Whether there is a PostgreSQL on this machine.
+    pub fn is_there() -> bool {
+        Path::new(PROGRAMS).join("postgres").exists()
+    }
+
     /// Makes a cluster and starts its server.
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a directory");
+        Self::start_in(&std::env::temp_dir(), false)
+    }
+
+    /// The same in a directory, with everything on the disk that is acknowledged where `durable` says so.
+    pub fn start_in(parent: &Path, durable: bool) -> Self {
+        let folder = tempfile::tempdir_in(parent).expect("a directory");
         if rustix::process::geteuid().is_root() {
             run({
                 let mut command = Command::new("chown");
@@ -64,7 +76,7 @@ impl Cluster {
         run(init);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (server, databases) = (Mutex::new(None), AtomicU32::new(0));
-        let cluster = Self { folder, port, server, databases };
+        let cluster = Self { folder, durable, port, server, databases };
         cluster.go_on();
         cluster
     }
@@ -96,8 +108,10 @@ impl Cluster {
         let mut command = program("postgres");
         command.arg("-D").arg(self.data()).arg("-p").arg(self.port.to_string());
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
-        // The machine stays up in these tests: what counts is what the server acknowledged, not what the disk did.
-        command.args(["-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]);
+        command.args(["-c", "max_connections=200", "-c", "shared_buffers=64MB"]);
+        if !self.durable {
+            command.args(["-c", "fsync=off"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let (tell, told) = std::sync::mpsc::channel();
         // The server ends with the thread that starts it, which therefore stays until the process ends.

@@ -23,7 +23,10 @@ macro_rules! on_both {
 mod alike;
 mod away;
 #[cfg(feature = "postgres")]
+#[allow(dead_code, reason = "whole calls and benchmarks use more of it")]
 pub mod cluster;
+#[cfg(feature = "postgres")]
+mod copying;
 mod failing;
 #[cfg(feature = "postgres")]
 mod faults;
