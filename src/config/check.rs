@@ -111,12 +111,12 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
 mod tests {
-    use super::store_address;
-
     #[test]
+    #[cfg(feature = "postgres")]
     fn an_address_that_does_not_read_is_refused_and_not_repeated() {
+        use super::store_address;
         for good in [
             "postgres://u:swordfish@db.example:5433/bulwark",
             "postgresql://u@[::1]/b?sslmode=verify-full&sslrootcert=/etc/ca.pem",

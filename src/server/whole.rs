@@ -305,6 +305,11 @@ impl Whole {
                         }
                         report.is_good()
                     }
+                    Err(error) if error.is_away() => {
+                        // That says nothing of what is stored: what was found before stands.
+                        tracing::warn!(%error, "the store could not be verified now");
+                        return;
+                    }
                     Err(error) => {
                         tracing::error!(%error, "the store could not be verified");
                         false

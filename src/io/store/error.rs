@@ -125,6 +125,14 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether it says only that the database was not reached or did not answer: nothing about what is stored.
+    #[must_use]
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Away(_) | Self::Late | Self::Conflict)
+    }
+}
+
 impl From<SealError> for StoreError {
     fn from(_: SealError) -> Self {
         Self::Corrupt("sealed value")

@@ -24,7 +24,7 @@ const EVENTS_AT_ONCE: u64 = 256;
 /// every few hundred events, which keeps a verification in the background from taking a core.
 ///
 /// # Errors
-/// [`StoreError`] only where there is no store to be read at all: a damaged one gives a report.
+/// [`StoreError`] only where there is no store to be read at all, or it went away meanwhile: a damaged one gives a report.
 pub async fn verify(
     settings: &Settings,
     keys: &KeyRing,
@@ -42,6 +42,7 @@ pub async fn verify(
     match begin(&mut conn).await {
         Ok(()) => {}
         Err(error @ (StoreError::Schema { .. } | StoreError::Missing)) => return Err(error),
+        Err(error) if error.is_away() => return Err(error),
         Err(error) => {
             report.fault("database", error.to_string());
             return Ok(report);
@@ -49,6 +50,9 @@ pub async fn verify(
     }
     let mut run = Run { conn, keys, pause, report };
     if let Err(error) = run.all().await {
+        if error.is_away() {
+            return Err(error);
+        }
         // A database that cannot be read any further is itself what was found.
         run.report.fault("database", error.to_string());
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 /// Pause after every few hundred events: the verification takes a small part of a core.
 const PAUSE: Duration = Duration::from_millis(20);
+/// When a verification is tried again during which the database went away.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// How often the thread looks whether the store is still in use.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -44,7 +46,10 @@ async fn watch(
         else {
             return;
         };
-        tell(verify(&settings, &keys, PAUSE).await);
+        let report = verify(&settings, &keys, PAUSE).await;
+        let is_away = report.as_ref().is_err_and(StoreError::is_away);
+        let every = if is_away { every.min(AGAIN_AFTER) } else { every };
+        tell(report);
         let ended = Instant::now();
         while ended.elapsed() < every {
             tokio::time::sleep(LOOK_EVERY.min(every)).await;

@@ -54,12 +54,12 @@ pub fn postgres() -> String {
         .replace(" STRICT", "")
 }
 
-#[cfg(all(test, feature = "postgres"))]
+#[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
+    #[cfg(feature = "postgres")]
     fn nothing_of_one_dialect_is_left_in_the_other() {
+        use super::{SQLITE, postgres};
         let text = postgres();
         for word in ["INTEGER", "BLOB", "STRICT", "ROWID"] {
             assert!(!text.contains(word), "{word}");

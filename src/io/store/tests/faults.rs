@@ -204,6 +204,9 @@ async fn a_server_that_goes_silent_is_noticed_within_five_seconds_and_found_agai
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let noticed = began.elapsed();
+    // Whoever verifies learns nothing of what is stored, and says so.
+    let unread = verify(&home.settings(), &home.keys, Duration::ZERO).await;
+    assert!(unread.is_err_and(|error| error.is_away()));
     let began = Instant::now();
     assert!(matches!(put(&store, 2).await, Err(KeepError::Store(StoreError::Away(_)))));
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
