@@ -286,7 +286,7 @@ section! {
         password_file: Option<PathBuf> = None;
         /// Time that making a connection may take.
         connect_time_max: Duration = seconds(3), in millis(100)..=seconds(60);
-        /// Time that a statement may take; a server that does not answer counts as away half a second later.
+        /// Time that a statement may take; a server that does not answer counts as away a quarter of a second later.
         statement_time_max: Duration = seconds(3), in millis(100)..=seconds(600);
         /// Time that a statement may wait for a lock.
         lock_time_max: Duration = seconds(2), in millis(100)..=seconds(60);

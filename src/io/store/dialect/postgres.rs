@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What statements may take while a store is opened, copied or verified.
 pub const PATIENCE: Duration = Duration::from_secs(600);
 /// How much later than the server this side gives a statement up.
-const SLACK: Duration = Duration::from_millis(500);
+const SLACK: Duration = Duration::from_millis(250);
 /// Longest time for words of farewell.
 const CLOSING_MAX: Duration = Duration::from_secs(1);
 
