@@ -119,7 +119,7 @@ async fn look(store: &Store, at: u64) -> String {
     if size > 0 {
         say!(said, "{:?}", store.receipt(1 + at % size).await.unwrap());
         say!(said, "{:?}", store.consistency(1 + at % size, size).await.unwrap());
-        say!(said, "{:?}", store.first_answer(&key(&format!("r{}", at % 400), 0).unwrap()).await);
+        say!(said, "{:?}", answered(store, &key(&format!("r{}", at % 400), 0).unwrap()).await);
     }
     said
 }

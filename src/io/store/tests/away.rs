@@ -106,11 +106,11 @@ async fn a_request_answered_while_the_database_was_away_is_answered_the_same_the
     assert!(matches!(&told, VerdictKept::Pending(_)));
     assert_eq!(first(&told), ("v1", true));
     // While it is away: from what waits.
-    let again = store.first_answer(&key("r", 1).unwrap()).await.unwrap().unwrap();
+    let again = answered(&store, &key("r", 1).unwrap()).await.unwrap().unwrap();
     assert!(matches!(&again, VerdictKept::Pending(_)));
     assert_eq!(first(&again), ("v1", false));
     assert_eq!(first(&keep_keyed(&store, "v2", key("r", 1)).await.unwrap()), ("v1", false));
-    let reused = store.first_answer(&key("r", 2).unwrap()).await;
+    let reused = answered(&store, &key("r", 2).unwrap()).await;
     assert_eq!(reused, Err(KeepError::RequestIdReused));
     assert_eq!(keep_keyed(&store, "v3", key("r", 2)).await, Err(KeepError::RequestIdReused));
     drop(other);
@@ -118,7 +118,7 @@ async fn a_request_answered_while_the_database_was_away_is_answered_the_same_the
     assert_eq!(first(&keep_keyed(&store, "v4", key("r", 1)).await.unwrap()), ("v1", false));
     assert_eq!(store.drain_spool().await, Ok(1));
     assert_eq!(store.0.waiting.read().bytes(), 0);
-    let after = store.first_answer(&key("r", 1).unwrap()).await.unwrap().unwrap();
+    let after = answered(&store, &key("r", 1).unwrap()).await.unwrap().unwrap();
     assert!(matches!(&after, VerdictKept::Kept(answer) if answer.number.is_some()));
     assert_eq!(first(&after), ("v1", false));
     assert_eq!(first(&keep_keyed(&store, "v5", key("r", 1)).await.unwrap()), ("v1", false));

@@ -34,7 +34,7 @@ async fn said(home: &Home) -> String {
     let mut said = format!("{:?}", store.journal(1, 20_000).await.unwrap());
     said += &format!("{:?}", store.entries(&scope(), &bank_id(), Which::All, None, 20_000).await);
     said += &format!("{:?}", store.receipt(7).await.unwrap());
-    said += &format!("{:?}", store.first_answer(&key("r5", 1).unwrap()).await);
+    said += &format!("{:?}", answered(&store, &key("r5", 1).unwrap()).await);
     store.close().await.unwrap();
     said
 }
