@@ -6,7 +6,7 @@ use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, holds};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
-use crate::core::matcher::{Matcher, Merge, Merged, Pace, Retired};
+use crate::core::matcher::{Matcher, Merge, Merged, Pace, Retired, Room};
 use crate::core::policy::Surface;
 use imbl::{HashMap, OrdMap};
 use std::sync::Arc;
@@ -124,8 +124,8 @@ impl Resident {
 
     /// What the matcher of a scope should merge; whoever runs it has it adopted, and asks again.
     #[must_use]
-    pub fn merge_due(&self, scope: &Scope, pace: Pace) -> Option<Merge> {
-        self.of(scope)?.matcher.merge_due(pace)
+    pub fn merge_due(&self, scope: &Scope, pace: Pace, room: Room) -> Option<Merge> {
+        self.of(scope)?.matcher.merge_due(pace, room)
     }
 
     /// Takes over what was merged. Nothing that is found changes.
@@ -133,10 +133,10 @@ impl Resident {
         self.holding(scope).matcher.adopt(merged)
     }
 
-    /// Merges all that should be merged, here and now.
+    /// Merges all that should be merged, here and now, but for what needs room.
     pub fn settle(&mut self) {
         for scope in self.scopes().cloned().collect::<Vec<_>>() {
-            self.holding(&scope).matcher.settle();
+            self.holding(&scope).matcher.settle(Room(0));
         }
     }
 

@@ -1,8 +1,9 @@
-//! What is touched: clock, keys, files, database, worker processes.
+//! What is touched: memory, clock, keys, files, database, worker processes.
 //!
 //! Rooms stand in order of dependence: each uses only rooms declared above it.
 
 pub mod heap;
+pub mod room;
 pub mod clock;
 pub mod seal;
 pub mod jail;

@@ -16,6 +16,10 @@ use std::sync::Arc;
 
 /// Most bytes of texts of one layer.
 const TEXT_BYTES_MAX: usize = 3 << 30;
+/// Most bytes that building a layer takes for each entry beside its texts and hashes. Measured, as the next.
+const ENTRY_BYTES: usize = 96;
+/// Most bytes that it takes for each perceptual hash.
+const HASH_BYTES: usize = 256;
 
 /// Entries that do not change any more.
 pub(super) struct Layer {
@@ -46,9 +50,12 @@ impl Layer {
     }
 
     /// What of it is limited.
-    pub(super) const fn bulk(&self) -> Bulk {
+    pub(super) fn bulk(&self) -> Bulk {
         let (pictures, frames) = (self.pictures.len(), self.frames.len());
-        Bulk { pictures, frames, text: self.rows.text_bytes() }
+        let text = self.rows.text_bytes();
+        let all = (self.len() * ENTRY_BYTES + (pictures + frames) * HASH_BYTES + text) as u64;
+        let alive = (self.len() - self.ends.ended()) as u64;
+        Bulk { pictures, frames, text, building: all / self.len().max(1) as u64 * alive }
     }
 }
 
@@ -58,6 +65,7 @@ pub(super) struct Bulk {
     pictures: usize,
     frames: usize,
     text: usize,
+    building: u64,
 }
 
 impl Bulk {
@@ -67,14 +75,25 @@ impl Bulk {
             pictures: self.pictures + other.pictures,
             frames: self.frames + other.frames,
             text: self.text + other.text,
+            building: self.building + other.building,
         }
     }
 
-    /// Whether one layer may be so large. Tables may be larger, but while layers are merged there is memory for both.
+    /// Whether one layer can be so large.
     pub(super) const fn fits(self) -> bool {
-        self.pictures <= hamming::COMPACT_MAX
-            && self.frames <= hamming::COMPACT_MAX
+        self.pictures <= hamming::VALUES_MAX
+            && self.frames <= hamming::VALUES_MAX
             && self.text <= TEXT_BYTES_MAX
+    }
+
+    /// Number of perceptual hashes.
+    pub(super) const fn hashes(self) -> usize {
+        self.pictures + self.frames
+    }
+
+    /// About how many bytes are taken while a layer of what has not ended is built, those that it then keeps included.
+    pub(super) const fn building(self) -> u64 {
+        self.building
     }
 }
 

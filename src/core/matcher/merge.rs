@@ -22,11 +22,16 @@ pub enum Pace {
     InTime,
 }
 
-/// Up to how many entries a layer is merged at which pace.
+/// Bytes of memory that merging may take for a while.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Room(pub u64);
+
+/// Up to how many entries a layer is merged at which pace, and up to how many hashes whatever memory there is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) at_once: usize,
     pub(super) soon: usize,
+    pub(super) unasked: usize,
 }
 
 impl Sizes {
@@ -38,6 +43,11 @@ impl Sizes {
         } else {
             Pace::InTime
         }
+    }
+
+    /// Whether layers of so much together may become one.
+    const fn allow(self, bulk: Bulk, room: Room) -> bool {
+        bulk.fits() && (bulk.hashes() <= self.unasked || bulk.building() <= room.0)
     }
 }
 
@@ -86,22 +96,25 @@ impl Input {
 
 impl Merge {
     /// Which of the layers, the largest first, should become one, among those of a pace: none where they are in good
-    /// shape.
+    /// shape, or where there is no room.
     pub(super) fn due(
         layers: &[Arc<Layer>],
         sequence: u64,
         sizes: Sizes,
         pace: Pace,
+        room: Room,
     ) -> Option<Self> {
+        let allowed = |bulk| sizes.allow(bulk, room);
         let is_of = |layer: &&Arc<Layer>| sizes.pace(layer.len()) == pace;
         let among: Vec<_> = layers.iter().filter(is_of).collect();
         // From the smallest on; one that is much smaller than the next does not keep that from its like.
         let several = || {
-            let runs = (2..=among.len()).rev().map(|end| Self::alike(&among[..end]));
+            let runs = (2..=among.len()).rev().map(|end| Self::alike(&among[..end], allowed));
             runs.into_iter().find(|run| run.len() >= 2)
         };
         // A quarter of ended entries is given back.
-        let spent = || among.iter().position(|layer| layer.ends.ended() * 4 > layer.len());
+        let is_spent = |layer: &Layer| layer.ends.ended() * 4 > layer.len();
+        let spent = || among.iter().position(|layer| is_spent(layer) && allowed(layer.bulk()));
         let run = several().or_else(|| spent().map(|at| at..at + 1))?;
         let inputs = among[run].iter().rev().map(|layer| Input::of(Arc::clone(layer))).collect();
         Some(Self { inputs, sequence })
@@ -109,12 +122,12 @@ impl Merge {
 
     /// Where the run begins that ends with the last of the layers: of those before it as many belong to it as are not
     /// much larger than all after them together.
-    fn alike(layers: &[&Arc<Layer>]) -> Range<usize> {
+    fn alike(layers: &[&Arc<Layer>], allowed: impl Fn(Bulk) -> bool) -> Range<usize> {
         let (mut entries, mut size) = (0, Bulk::default());
         let mut start = layers.len();
         for (at, layer) in layers.iter().enumerate().rev() {
             size = size.and(layer.bulk());
-            if start < layers.len() && (layer.len() >= GROWTH * entries || !size.fits()) {
+            if start < layers.len() && (layer.len() >= GROWTH * entries || !allowed(size)) {
                 break;
             }
             entries += layer.len() - layer.ends.ended();

@@ -19,7 +19,7 @@ mod written;
 mod tests;
 
 use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry, EntryState, SignalRule};
-use crate::core::hamming::Scratch;
+use crate::core::hamming::{self, Scratch};
 use crate::core::id::{BankId, EntryId};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::time::Time;
@@ -27,13 +27,14 @@ use crate::core::verdict::{Disposition, Provenance};
 use imbl::{HashSet, OrdMap, Vector};
 use layer::{Draft, Layer};
 use merge::Sizes;
-pub use merge::{Merge, Merged, Pace, Retired};
+pub use merge::{Merge, Merged, Pace, Retired, Room};
 use rows::Name;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Up to sixteen entries are merged in some microseconds, up to 2^16 in some milliseconds.
-const SIZES: Sizes = Sizes { at_once: 16, soon: 1 << 16 };
+/// Up to sixteen entries are merged in some microseconds, up to 2^16 in some milliseconds. Of as many hashes as a compact
+/// table holds building takes no more memory than a machine should have free that has banks of millions.
+const SIZES: Sizes = Sizes { at_once: 16, soon: 1 << 16, unasked: hamming::COMPACT_MAX };
 
 /// A bank as the matcher holds it.
 #[derive(Debug, Clone)]
@@ -240,16 +241,16 @@ impl Matcher {
     fn tidy(&mut self) {
         self.layers.retain(|layer| layer.ends.ended() < layer.len());
         self.layers.sort_by_key(|layer| std::cmp::Reverse(layer.len()));
-        while let Some(merge) = self.merge_due(Pace::AtOnce) {
+        while let Some(merge) = self.merge_due(Pace::AtOnce, Room(0)) {
             self.adopt(merge.run());
         }
     }
 
     /// What should be merged at this pace. Whoever runs it has it adopted, and asks again; for one pace nobody else does
-    /// so meanwhile.
+    /// so meanwhile. Layers of more hashes than any machine has memory for are merged where there is room.
     #[must_use]
-    pub fn merge_due(&self, pace: Pace) -> Option<Merge> {
-        Merge::due(&self.layers, self.sequence, self.sizes, pace)
+    pub fn merge_due(&self, pace: Pace, room: Room) -> Option<Merge> {
+        Merge::due(&self.layers, self.sequence, self.sizes, pace, room)
     }
 
     /// Puts one layer in the place of those that it was merged from, and gives those back.
@@ -265,8 +266,11 @@ impl Matcher {
     }
 
     /// Merges all that should be merged, here and now.
-    pub fn settle(&mut self) {
-        while let Some(merge) = [Pace::Soon, Pace::InTime].iter().find_map(|p| self.merge_due(*p)) {
+    pub fn settle(&mut self, room: Room) {
+        let due = |matcher: &Self| {
+            [Pace::Soon, Pace::InTime].iter().find_map(|pace| matcher.merge_due(*pace, room))
+        };
+        while let Some(merge) = due(self) {
             self.adopt(merge.run());
         }
     }

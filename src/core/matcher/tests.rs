@@ -230,7 +230,7 @@ proptest! {
     fn through_changes_and_merges_it_answers_as_a_list_does_and_pictures_stay_as_they_were(
         acts in prop::collection::vec(act(), 1..60), at_once in 0_usize..5, more in 0_usize..5,
     ) {
-        let sizes = Sizes { at_once, soon: at_once + more };
+        let sizes = Sizes { at_once, soon: at_once + more, ..SIZES };
         let (mut matcher, mut model) = (Matcher::merging(sizes), Model::default());
         for at in 0..2 {
             matcher.put_bank(0, &bank(&format!("b{at}"), true));
@@ -242,7 +242,7 @@ proptest! {
                 Act::Merge(pace) => match planned[pace].take() {
                     // Everything that came between the plan and now is caught up with.
                     Some(merge) => drop(matcher.adopt(merge.run())),
-                    None => planned[pace] = matcher.merge_due([Pace::Soon, Pace::InTime][pace]),
+                    None => planned[pace] = matcher.merge_due([Pace::Soon, Pace::InTime][pace], Room(0)),
                 },
                 Act::Picture => pictures.push((matcher.clone(), model.clone())),
                 change => change.apply(&mut matcher, &mut model),
@@ -277,12 +277,12 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
         }
         // As the thread does beside.
         if n % 64 == 0 {
-            matcher.settle();
+            matcher.settle(Room(0));
             assert!(matcher.layers.len() <= 6, "{matcher:?}");
         }
         assert!(matcher.layers.len() <= 12, "{matcher:?}");
     }
-    matcher.settle();
+    matcher.settle(Room(0));
     let removed: std::collections::HashSet<_> =
         (0..names).filter(|n| n % 3 == 0).map(|n| n / 2).collect();
     let mut scratch = Scratch::default();
@@ -294,7 +294,7 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
     for n in 0..names {
         matcher.put_entries(1, NOW, &name(0), &[numbered(n, EntryState::Removed)]);
     }
-    matcher.settle();
+    matcher.settle(Room(0));
     assert_eq!(matcher.layers.iter().map(|layer| layer.len()).sum::<usize>(), 0, "{matcher:?}");
 }
 
@@ -309,7 +309,7 @@ fn a_tiny_layer_does_not_keep_larger_ones_from_being_merged() {
     for n in 0..20 {
         matcher.put_entries(1, NOW, &name(0), &puts(1 + n * 12, 13 + n * 12));
     }
-    matcher.settle();
+    matcher.settle(Room(0));
     let sizes: Vec<_> = matcher.layers.iter().map(|layer| layer.len()).collect();
     assert_eq!(sizes, [240, 1]);
     matcher.put_entries(1, NOW, &name(0), &puts(241, 246));
@@ -328,4 +328,32 @@ fn one_value_of_many_entries_is_searched_once_and_found_under_each() {
         matcher.search(Query { signal: &value(3, 1), quality: None }, &mut Scratch::default());
     assert_eq!(hits.len(), 200);
     assert!(hits.is_sorted_by_key(|hit| hit.entry.clone()));
+}
+
+#[test]
+fn layers_of_more_hashes_than_is_never_asked_about_are_merged_where_there_is_room() {
+    let mut matcher = Matcher::merging(Sizes { at_once: 1, soon: 8, unasked: 100 });
+    matcher.put_bank(0, &bank("b0", true));
+    let put = |matcher: &mut Matcher, from: u8, to: u8, state| {
+        let one = |n| entry(n, state, &[(3, n, None)]);
+        matcher.put_entries(1, NOW, &name(0), &(from..to).map(one).collect::<Vec<_>>());
+    };
+    put(&mut matcher, 0, 60, EntryState::Active);
+    put(&mut matcher, 60, 120, EntryState::Active);
+    let sizes = |matcher: &Matcher| -> Vec<usize> {
+        matcher.layers.iter().map(|layer| layer.len()).collect()
+    };
+    let building: u64 = matcher.layers.iter().map(|layer| layer.bulk().building()).sum();
+    assert!(building > 120 * 32, "at least the values");
+    for (room, after) in [(0, vec![60, 60]), (building - 1, vec![60, 60]), (building, vec![120])] {
+        matcher.settle(Room(room));
+        assert_eq!(sizes(&matcher), after, "{room}");
+    }
+    // What has ended is given back where there is room for what is left.
+    put(&mut matcher, 0, 40, EntryState::Removed);
+    assert_eq!(sizes(&matcher), [120]);
+    matcher.settle(Room(building * 3 / 5));
+    assert_eq!(sizes(&matcher), [120]);
+    matcher.settle(Room(building * 7 / 10));
+    assert_eq!(sizes(&matcher), [80]);
 }

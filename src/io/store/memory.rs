@@ -1,13 +1,16 @@
 //! The memory of the process, shared: whoever reads takes a picture and waits for nobody.
 
+mod due;
+
 use crate::core::access::Scope;
 use crate::core::event::Event;
-use crate::core::matcher::{Pace, Retired};
+use crate::core::matcher::{Pace, Retired, Room};
 use crate::core::resident::Resident;
-use crate::io::heap;
+use crate::io::{heap, room};
 use arc_swap::{ArcSwap, Guard};
+use due::{Due, Next};
 use parking_lot::Mutex;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -15,19 +18,31 @@ use std::time::Duration;
 const PACES: [(Pace, &str); 2] = [(Pace::Soon, "memory-merger"), (Pace::InTime, "memory-miller")];
 /// How long merged layers are kept for those who still hold pictures of before, until they are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often somebody looks whether there is room for what there was none for.
+const LOOK_FOR_ROOM: Duration = Duration::from_secs(30);
+/// Merging may take one part in so many of the memory that is free: others want some of it, too.
+const SHARE_OF_FREE: u64 = 2;
 
 /// The memory, in step with everything that was answered.
 pub struct Memory {
     latest: ArcSwap<Resident>,
     /// The next picture. Held while events are applied, which takes microseconds, and never while layers are merged.
     next: Mutex<Resident>,
-    /// Tells the threads that merge layers whose there may be.
-    due: [Sender<Scope>; PACES.len()],
+    /// Whose layers the threads that merge should look at.
+    due: [Arc<Due>; PACES.len()],
+    /// Bytes that merging may take, as it was when somebody looked last.
+    room: AtomicU64,
 }
 
 impl std::fmt::Debug for Memory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Memory(as of {})", self.read().applied())
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.due.iter().for_each(|due| due.end());
     }
 }
 
@@ -38,16 +53,18 @@ impl Memory {
     /// Where the system gives no thread.
     pub fn share(resident: Resident) -> std::io::Result<Arc<Self>> {
         heap::give_back();
-        let pairs = PACES.map(|_| channel());
-        let due = pairs.each_ref().map(|(due, _)| due.clone());
-        let latest = ArcSwap::from_pointee(resident.clone());
-        let memory = Arc::new(Self { latest, next: Mutex::new(resident), due });
-        for ((pace, name), (_, told)) in PACES.into_iter().zip(pairs) {
-            let memory = Arc::downgrade(&memory);
+        let memory = Arc::new(Self {
+            latest: ArcSwap::from_pointee(resident.clone()),
+            next: Mutex::new(resident),
+            due: PACES.map(|_| Arc::default()),
+            room: AtomicU64::new(0),
+        });
+        for ((pace, name), due) in PACES.into_iter().zip(&memory.due) {
+            let (memory, due) = (Arc::downgrade(&memory), Arc::clone(due));
             let thread = std::thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || tend(&memory, pace, &told))?;
+            thread.spawn(move || tend(&memory, pace, &due))?;
         }
-        memory.read().scopes().for_each(|scope| memory.tell(scope, &memory.read()));
+        memory.look_around();
         Ok(memory)
     }
 
@@ -77,23 +94,37 @@ impl Memory {
     /// Whether no layers wait to be merged.
     pub fn is_settled(&self) -> bool {
         let picture = self.read();
-        let due = |scope| PACES.iter().any(|(pace, _)| picture.merge_due(scope, *pace).is_some());
-        !picture.scopes().any(due)
+        let is_due = |scope, pace| picture.merge_due(scope, pace, self.room()).is_some();
+        !picture.scopes().any(|scope| PACES.iter().any(|(pace, _)| is_due(scope, *pace)))
     }
 
-    /// Wakes who merges, where there is something.
+    fn room(&self) -> Room {
+        Room(self.room.load(Ordering::Relaxed))
+    }
+
+    /// Looks how much room there is, and what is due for it.
+    fn look_around(&self) {
+        self.room.store(room::free() / SHARE_OF_FREE, Ordering::Relaxed);
+        let picture = self.read();
+        picture.scopes().for_each(|scope| self.tell(scope, &picture));
+    }
+
+    /// Wakes who merges, where there is something and they do not know.
     fn tell(&self, scope: &Scope, resident: &Resident) {
         for ((pace, _), due) in PACES.iter().zip(&self.due) {
-            if resident.merge_due(scope, *pace).is_some() {
-                // The thread ends only with the memory.
-                let _ = due.send(scope.clone());
+            let is_due = || resident.merge_due(scope, *pace, self.room()).is_some();
+            if !due.is_known(scope) && is_due() {
+                due.add(scope);
             }
         }
     }
 
     /// Merges what should be merged first, and gives the layers that it was.
     fn merge(&self, scope: &Scope, pace: Pace) -> Option<Retired> {
-        let due = self.read().merge_due(scope, pace);
+        if pace == Pace::InTime {
+            self.room.store(room::free() / SHARE_OF_FREE, Ordering::Relaxed);
+        }
+        let due = self.read().merge_due(scope, pace, self.room());
         let merged = due?.run();
         let mut next = self.next.lock();
         let retired = next.adopt(scope, merged);
@@ -106,24 +137,23 @@ impl Memory {
     }
 }
 
-/// Merges whenever it is told, until the memory is gone. Of the layers that were merged it keeps hold until nobody else
-/// has: so no searcher is the one who has to give back their memory.
-fn tend(memory: &Weak<Memory>, pace: Pace, told: &Receiver<Scope>) {
+/// Merges whenever something is due, until the memory is gone. Of the layers that were merged it keeps hold until nobody
+/// else has: so no searcher is the one who has to give back their memory.
+fn tend(memory: &Weak<Memory>, pace: Pace, due: &Due) {
     let mut retired: Vec<Retired> = Vec::new();
     loop {
-        let scope = if retired.is_empty() {
-            told.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            told.recv_timeout(LOOK_AGAIN)
-        };
-        match scope {
-            Ok(scope) => {
+        let patience = if retired.is_empty() { LOOK_FOR_ROOM } else { LOOK_AGAIN };
+        match due.next(patience) {
+            Next::Scope(scope) => {
                 while let Some(merged) = memory.upgrade().and_then(|m| m.merge(&scope, pace)) {
                     retired.push(merged);
                 }
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Next::Nothing if retired.is_empty() && pace == Pace::InTime => {
+                memory.upgrade().iter().for_each(|memory| memory.look_around());
+            }
+            Next::Nothing => {}
+            Next::End => return,
         }
         retired.retain(|layers| !layers.is_free());
     }

@@ -45,7 +45,7 @@ proptest! {
     fn what_is_read_answers_as_what_was_written_and_goes_on_changing_as_it_would(
         acts in prop::collection::vec(act(), 1..50), at_once in 0_usize..5,
     ) {
-        let (mut matcher, mut model) = (Matcher::merging(Sizes { at_once, soon: at_once }), Model::default());
+        let (mut matcher, mut model) = (Matcher::merging(Sizes { at_once, soon: at_once, ..SIZES }), Model::default());
         for at in 0..2 {
             matcher.put_bank(0, &bank(&format!("b{at}"), true));
             model.banks.insert(name(at), bank(&format!("b{at}"), true));
@@ -57,7 +57,7 @@ proptest! {
                     // What is read takes the place of what was written.
                     matcher = again(&matcher);
                     model.agrees(&matcher);
-                    matcher.settle();
+                    matcher.settle(Room(0));
                 }
                 Act::Picture => pictures.push((matcher.clone(), model.clone())),
                 change => change.apply(&mut matcher, &mut model),
@@ -139,7 +139,7 @@ fn whatever_byte_is_wrong_it_is_refused_or_answers_without_breaking_down() {
         let _ = read.search(Query { signal: &signal, quality: None }, &mut scratch);
         read.put_entries(4, NOW, &name(0), &[entry(2, EntryState::Removed, &[])]);
         read.delete_bank(&name(0));
-        read.settle();
+        read.settle(Room(0));
     }
     assert!(refused > 0);
     for end in (0..bytes.len()).step_by(every) {
