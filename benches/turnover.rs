@@ -18,12 +18,23 @@ const CHANGES_PER_WAIT: usize = 64;
 /// Most memory that a full bank may take, in parts of the first time's.
 const MOST: f64 = 1.3;
 
-/// Memory of the process that is in use, in MiB.
-fn resident_mib() -> f64 {
+fn mib(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line of it");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a line of it");
     let kib = line.split_whitespace().nth(1).and_then(|word| word.parse::<f64>().ok());
     kib.expect("a number") / 1024.0
+}
+
+/// Memory of the process that is in use, in MiB.
+fn resident_mib() -> f64 {
+    mib("VmRSS:")
+}
+
+/// The most that was in use since this was last asked, in MiB.
+fn most_mib() -> f64 {
+    let most = mib("VmHWM:");
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux");
+    most
 }
 
 fn wait(memory: &Memory) {
@@ -58,11 +69,14 @@ fn main() {
         let put = change(&memory, entries, Some(Dice(round)));
         // What pictures of before held is given back a moment later.
         std::thread::sleep(Duration::from_millis(300));
-        let full = resident_mib();
+        let (full, most) = (resident_mib(), most_mib());
+        let picture = memory.read();
+        println!("turnover: {:?}", picture.of(&scope()).expect("filled").matcher);
+        drop(picture);
         let removed = change(&memory, entries, None);
         std::thread::sleep(Duration::from_millis(300));
         println!(
-            "turnover: round {round}: full {full:.0} MiB, empty {:.0} MiB, {:.1} µs an addition, {:.1} µs a removal",
+            "turnover: round {round}: full {full:.0} MiB, at most {most:.0}, empty {:.0} MiB, {:.1} µs an addition, {:.1} µs a removal",
             resident_mib(),
             put * 1e6,
             removed * 1e6

@@ -119,6 +119,11 @@ fn shape_of(entry: &Entry) -> Shape {
 }
 
 impl Draft {
+    /// Number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Adds an entry of a bank.
     pub(super) fn push(&mut self, bank: u32, effect: Effect, entry: &Entry) {
         let mut origin = entry.provenance.clone();

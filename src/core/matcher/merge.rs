@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A layer is merged into one of less than so many times the size of those below it together.
-const GROWTH: usize = 4;
+pub(super) const GROWTH: usize = 4;
 
 /// When layers are merged, by their size: none of one pace meddles with those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -211,9 +211,22 @@ impl Matcher {
         shelf.bank.learned = at;
         self.shelves.set(key as usize, Some(Arc::new(shelf)));
         if !is_empty {
+            self.take_tiny(&mut draft);
             self.layers.push(Arc::new(draft.finish(self.sequence)));
         }
         self.tidy();
+    }
+
+    /// Takes tiny layers over into one in the making that is tiny itself: it would be merged with them right afterwards.
+    fn take_tiny(&mut self, draft: &mut Draft) {
+        let is_tiny = |entries| entries <= self.sizes.at_once;
+        while is_tiny(draft.len())
+            && let Some(last) = self
+                .layers
+                .pop_if(|last| is_tiny(last.len()) && last.len() < merge::GROWTH * draft.len())
+        {
+            draft.absorb(&last);
+        }
     }
 
     fn take_entry(&self, shelf: &mut Shelf, key: u32, name: &EntryId) {

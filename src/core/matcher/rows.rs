@@ -171,6 +171,11 @@ fn in_order<T>(known: HashMap<Arc<T>, u32>) -> Box<[Arc<T>]> {
 }
 
 impl Draft {
+    /// Number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Adds an entry and gives its number.
     pub(super) fn push(&mut self, seen: &Seen<'_>) -> u32 {
         let origin = number(&mut self.origins, seen.origin);

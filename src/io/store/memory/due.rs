@@ -1,9 +1,17 @@
 //! Whose layers a thread that merges should look at.
+//!
+//! Waking a thread costs whoever changes a bank more than the change itself. So a thread that had something to do looks
+//! again by itself every few milliseconds, and asks to be woken only when nothing came for a while.
 
 use crate::core::access::Scope;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+
+/// How often a thread that was busy a moment ago looks.
+const PAUSE: Duration = Duration::from_millis(2);
+/// After how long with nothing to do it asks to be woken.
+const BUSY: Duration = Duration::from_millis(500);
 
 /// Scopes to look at, each once however often it was added.
 #[derive(Default)]
@@ -16,6 +24,8 @@ pub(super) struct Due {
 struct State {
     scopes: BTreeSet<Scope>,
     has_ended: bool,
+    /// Until when the thread looks by itself.
+    looks_until: Option<Instant>,
 }
 
 /// What there is to do.
@@ -37,7 +47,8 @@ impl Due {
 
     /// Adds a scope.
     pub(super) fn add(&self, scope: &Scope) {
-        if self.state.lock().scopes.insert(scope.clone()) {
+        let mut state = self.state.lock();
+        if state.scopes.insert(scope.clone()) && state.looks_until.is_none() {
             self.changed.notify_one();
         }
     }
@@ -56,12 +67,17 @@ impl Due {
             if state.has_ended {
                 return Next::End;
             }
+            let now = Instant::now();
             if let Some(scope) = state.scopes.pop_first() {
+                state.looks_until = Some(now + BUSY);
                 return Next::Scope(scope);
             }
-            if self.changed.wait_until(&mut state, until).timed_out() {
+            if now >= until {
                 return Next::Nothing;
             }
+            state.looks_until = state.looks_until.filter(|until| now < *until);
+            let looks_next = state.looks_until.map_or(until, |_| until.min(now + PAUSE));
+            self.changed.wait_until(&mut state, looks_next);
         }
     }
 }
