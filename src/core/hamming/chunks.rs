@@ -1,14 +1,15 @@
 //! The multi-index over a fixed list of values: places of values by each chunk, so that few values are compared.
 //!
-//! Per value and chunk it holds a sketch of 16 bits and an entry of three or four bytes, in two lists sorted by chunk and
-//! its value, and a table of where each bucket begins. An entry is the place of the value in 24 bits, and a tail in eight
+//! Per value and chunk it holds a sketch of 16 bits and an entry of three or four bytes, sorted by chunk and its value, and
+//! a table of where each bucket begins. An entry is the place of the value in 24 bits, and a tail in eight
 //! more where it has four bytes. Longer lists of values are cut into parts: a bucket holds the entries of the first part
 //! first, and where those of each part begin is known. A query runs through the sketches of the buckets near to it, reads
 //! the entries of the few that pass, then their values: three kinds of unrelated reads, each asked for a round ahead.
 
-use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, Word, holds};
-use crate::core::hamming::loops::{Kernel, LANES, Line, Run, Walk};
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, holds};
+use crate::core::hamming::loops::{Kernel, LANES, Run, Walk};
 use crate::core::hamming::memory::{Block, prefetch};
+use crate::core::hamming::pairs::Pairs;
 use crate::core::hamming::ring::{Share, chunk, flips, keys, sketch, tail, ways, width};
 use crate::core::signal::Bits256;
 
@@ -43,9 +44,7 @@ pub(super) struct Chunks<const N: usize, const B: usize> {
     /// Where the entries of each bucket and part begin; one more at the end.
     starts: Block<u32>,
     /// Of all buckets one after another.
-    sketches: Block<Line>,
-    /// At the same places.
-    entries: Block<[u8; B]>,
+    pairs: Pairs<B>,
 }
 
 /// Values that are scanned in the time that one bucket takes.
@@ -74,9 +73,7 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
         assert!(values.len() <= values_max::<N>(), "entries can be counted");
         assert!(part <= PART_MAX && parts <= PARTS_MAX, "places tell all values apart");
         let mut starts = Block::filled(0_u32, N * keys::<N>() * parts + 1);
-        let lines = (N * values.len()).div_ceil(LANES);
-        let mut sketches = Block::filled(Line([0; LANES]), lines);
-        let mut entries = Block::filled([0_u8; B], N * values.len());
+        let mut pairs = Pairs::blank(N * values.len());
         let mut next = vec![0_u32; keys::<N>() * parts];
         for i in 0..N {
             next.fill(0);
@@ -94,17 +91,16 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
             for (nth, values) in values.chunks(part).enumerate() {
                 for (place, value) in (0_u32..).zip(values) {
                     let at = &mut next[usize::from(chunk::<N>(value, i)) * parts + nth];
-                    let into = *at as usize;
-                    *at += 1;
-                    sketches[into / LANES].0[into % LANES] = sketch::<N>(value, i);
                     let [a, b, c, _] = place.to_le_bytes();
                     let whole = [a, b, c, tail::<N>(value, i)];
-                    entries[into] = std::array::from_fn(|byte| whole[byte]);
+                    let entry = std::array::from_fn(|byte| whole[byte]);
+                    pairs.set(*at, sketch::<N>(value, i), entry);
+                    *at += 1;
                 }
             }
         }
         starts[N * keys::<N>() * parts] = (N * values.len()) as u32;
-        Self { part, parts, starts, sketches, entries }
+        Self { part, parts, starts, pairs }
     }
 
     /// Place of a value in its part.
@@ -116,11 +112,7 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
     fn place(&self, bucket: usize, at: u32) -> u32 {
         let later = &self.starts[bucket + 1..bucket + self.parts];
         let part = later.iter().take_while(|start| **start <= at).count();
-        (part * self.part) as u32 + Self::within_part(self.entries[at as usize])
-    }
-
-    fn sketch(&self, at: u32) -> u16 {
-        self.sketches[at as usize / LANES].0[at as usize % LANES]
+        (part * self.part) as u32 + Self::within_part(self.pairs.entry(at))
     }
 
     /// Number of the bucket for a value of chunk `i`.
@@ -175,20 +167,20 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
         candidates.clear();
         places.clear();
         chunks.clear();
-        let mut walk = Walk::through(&self.sketches, runs, ends);
+        let mut walk = Walk::through(self.pairs.lines(), runs, ends);
         let (mut touched, mut read, mut compared) = (0, 0, 0);
         loop {
             let (asked, filtered) = (candidates.len(), walk.ends().len());
             if Self::HAS_TAILS {
                 let coming = runs.len().min(filtered + TOUCH_AHEAD);
                 for run in &runs[touched..coming] {
-                    prefetch(&self.entries, run.start as usize);
+                    self.pairs.ask_for(run.start);
                 }
                 touched = touched.max(coming);
             }
             kernel.filter(&mut walk, candidates);
             for at in &candidates[asked..] {
-                prefetch(&self.entries, *at as usize);
+                self.pairs.ask_for(*at);
             }
             // Those whose entries were asked for in the round before.
             let known = places.len();
@@ -238,9 +230,9 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
         if !Self::HAS_TAILS {
             return true;
         }
-        let beyond = self.entries[at as usize][B - 1] ^ tail;
+        let beyond = self.pairs.entry(at)[B - 1] ^ tail;
         // So many bits the chunk and its sketch may differ by more than they do.
-        let left = u32::from(run.most) - (self.sketch(at) ^ run.query).count_ones();
+        let left = u32::from(run.most) - (self.pairs.sketch(at) ^ run.query).count_ones();
         beyond.count_ones() <= left + share.whole - share.span
     }
 
@@ -257,24 +249,28 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
             let (key, sketch) = (chunk::<N>(query, i), sketch::<N>(query, i));
             for (flip, bits) in flips::<N>(share.one) {
                 let bucket = self.bucket(i, key ^ flip);
-                let (start, end) = self.bounds(bucket);
-                let most = (share.span - bits) as u16;
-                runs.push(Run { start, end, query: sketch, most, bucket: bucket as u32 });
+                let (mut start, last) = self.bounds(bucket);
+                let (most, bucket) = ((share.span - bits) as u16, bucket as u32);
+                while start < last {
+                    let end = last.min(Pairs::<B>::group_end(start));
+                    let line = Pairs::<B>::line_of(start);
+                    runs.push(Run { start, end, line, query: sketch, most, bucket });
+                    start = end;
+                }
             }
         }
     }
 
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.starts) + size_of_val(&*self.sketches) + size_of_val(&*self.entries)
+        size_of_val(&*self.starts) + self.pairs.bytes()
     }
 
     /// Writes it, as it is.
     pub(super) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
         to.word(self.part as u32)?;
         to.words(&self.starts)?;
-        to.words(&self.sketches)?;
-        to.words(&self.entries)
+        self.pairs.write(to)
     }
 
     /// Reads what [`Self::write`] wrote of the multi-index over `values`: nothing in it reaches beyond them.
@@ -295,11 +291,8 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
         })?;
         let ends = |i: usize| starts[i * keys::<N>() * parts] as usize == i * len;
         holds((0..=N).all(ends), "a chunk that does not hold every value")?;
-        let mut sketches = Block::filled(Line([0; LANES]), all.div_ceil(LANES));
-        from.fill(&mut sketches, |_| Ok(()))?;
-        let mut entries = Block::filled([0_u8; B], all);
-        from.fill(&mut entries, |_| Ok(()))?;
-        let read = Self { part, parts, starts, sketches, entries };
+        let pairs = Pairs::read(from, all)?;
+        let read = Self { part, parts, starts, pairs };
         holds(read.stays_within(len), "a place beyond the values")?;
         holds(read.is_of(values), "an index of other values")?;
         Ok(read)
@@ -309,8 +302,8 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
     fn stays_within(&self, len: usize) -> bool {
         self.starts.windows(2).enumerate().all(|(nth, bounds)| {
             let room = (len - nth % self.parts * self.part).min(self.part);
-            let mine = &self.entries[bounds[0] as usize..bounds[1] as usize];
-            mine.iter().all(|entry| (Self::within_part(*entry) as usize) < room)
+            let is_within = |entry: &[u8; B]| (Self::within_part(*entry) as usize) < room;
+            self.pairs.entries(bounds[0]..bounds[1]).all(|some| some.iter().all(is_within))
         })
     }
 
@@ -324,22 +317,8 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
             let bucket = nth - nth % self.parts;
             let value = &values[self.place(bucket, at) as usize];
             bucket == self.bucket(i, chunk::<N>(value, i))
-                && self.sketch(at) == sketch::<N>(value, i)
-                && (!Self::HAS_TAILS || self.entries[at as usize][B - 1] == tail::<N>(value, i))
+                && self.pairs.sketch(at) == sketch::<N>(value, i)
+                && (!Self::HAS_TAILS || self.pairs.entry(at)[B - 1] == tail::<N>(value, i))
         })
-    }
-}
-
-impl Word for Line {
-    const BYTES: usize = 2 * LANES;
-
-    #[inline]
-    fn write(self, to: &mut Vec<u8>) {
-        self.0.iter().for_each(|sketch| to.extend_from_slice(&sketch.to_le_bytes()));
-    }
-
-    #[inline]
-    fn read(bytes: &[u8]) -> Self {
-        Self(std::array::from_fn(|at| u16::from_le_bytes([bytes[2 * at], bytes[2 * at + 1]])))
     }
 }

@@ -2,14 +2,13 @@
 
 use crate::core::hamming::memory::prefetch;
 use crate::core::signal::Bits256;
+use std::ops::Range;
 
 /// Sketches of one cache line, which are read together.
 pub(super) const LANES: usize = 32;
 
-/// A cache line of sketches.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-pub(super) struct Line(pub(super) [u16; LANES]);
+/// A cache line of sketches, the lower byte of each first.
+pub(super) type Line = [u8; 2 * LANES];
 
 /// Part of all sketches to be filtered.
 #[derive(Clone, Copy)]
@@ -18,6 +17,8 @@ pub(super) struct Run {
     pub(super) start: u32,
     /// Place after the last.
     pub(super) end: u32,
+    /// The line that holds the first; those of the others follow.
+    pub(super) line: u32,
     /// What they are compared with.
     pub(super) query: u16,
     /// Most bits in which a sketch may differ.
@@ -27,10 +28,17 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The lines that the run touches.
+    /// Which of all lines, had they been counted by places, the run touches.
     #[inline(always)]
-    pub(super) const fn lines(self) -> std::ops::Range<usize> {
+    pub(super) const fn lines(self) -> Range<usize> {
         self.start as usize / LANES..(self.end as usize).div_ceil(LANES)
+    }
+
+    /// Where those are.
+    #[inline(always)]
+    pub(super) const fn lines_in_memory(self) -> Range<usize> {
+        let (lines, start) = (self.lines(), self.line as usize);
+        start..start + lines.end - lines.start
     }
 
     /// Those lanes of a line that it touches that belong to the run.
@@ -93,7 +101,7 @@ impl<'a> Walk<'a> {
             while self.ahead < AHEAD
                 && let Some(next) = self.runs.get(self.asked)
             {
-                next.lines().for_each(|line| prefetch(self.lines, line));
+                next.lines_in_memory().for_each(|line| prefetch(self.lines, line));
                 self.asked += 1;
                 self.ahead += next.lines().len();
             }
@@ -163,10 +171,13 @@ pub(super) const PLAIN: Kernel =
 
 fn filter_plain(walk: &mut Walk<'_>, places: &mut Vec<u32>) {
     walk.round(places, |lines, run, places| {
-        for at in run.start..run.end {
-            let sketch = lines[at as usize / LANES].0[at as usize % LANES];
-            if (sketch ^ run.query).count_ones() <= u32::from(run.most) {
-                places.push(at);
+        for (at, line) in run.lines().zip(&lines[run.lines_in_memory()]) {
+            let within = run.within(at);
+            for (lane, sketch) in (0_u32..).zip(line.as_chunks::<2>().0) {
+                let differ = (u16::from_le_bytes(*sketch) ^ run.query).count_ones();
+                if within >> lane & 1 == 1 && differ <= u32::from(run.most) {
+                    places.push((at * LANES) as u32 + lane);
+                }
             }
         }
     });

@@ -11,6 +11,7 @@ mod loops;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 mod kernel;
+mod pairs;
 mod chunks;
 mod written;
 #[cfg(test)]

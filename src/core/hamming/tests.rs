@@ -308,14 +308,16 @@ fn ten_thousand_queries_on_random_and_clustered_values_answer_as_a_scan_does() {
 #[test]
 fn every_kernel_filters_as_the_plain_one_at_every_length_and_place() {
     let mut numbers = Numbers(10);
-    let line = |_| loops::Line(std::array::from_fn(|_| numbers.next() as u16));
-    let lines: Vec<_> = (0..5).map(line).collect();
-    let all = (lines.len() * loops::LANES) as u32;
+    let line = |_| -> loops::Line { std::array::from_fn(|_| numbers.next() as u8) };
+    let lines: Vec<_> = (0..7).map(line).collect();
+    // The first two are of others.
+    let all = ((lines.len() - 2) * loops::LANES) as u32;
     for kernel in kernel::all() {
         for start in 0..=all {
             for end in start..=all {
                 let (query, most) = (numbers.next() as u16, (numbers.next() % 17) as u16);
-                let run = loops::Run { start, end, query, most, bucket: 0 };
+                let line = start / loops::LANES as u32 + 2;
+                let run = loops::Run { start, end, line, query, most, bucket: 0 };
                 let both = [run, run];
                 let filtered = |kernel: Kernel| {
                     let mut ends = Vec::new();
@@ -325,7 +327,14 @@ fn every_kernel_filters_as_the_plain_one_at_every_length_and_place() {
                     assert!(walk.is_over());
                     places
                 };
-                assert_eq!(filtered(kernel), filtered(loops::PLAIN), "{}", kernel.name());
+                let is_near = |at: &u32| {
+                    let line = &lines[*at as usize / loops::LANES + 2];
+                    let differ = pairs::sketch_in(line, *at) ^ query;
+                    differ.count_ones() <= u32::from(most)
+                };
+                let near = || (start..end).filter(is_near);
+                let expected: Vec<_> = [1].into_iter().chain(near()).chain(near()).collect();
+                assert_eq!(filtered(kernel), expected, "{}", kernel.name());
             }
         }
     }
@@ -334,8 +343,8 @@ fn every_kernel_filters_as_the_plain_one_at_every_length_and_place() {
 #[test]
 #[should_panic(expected = "out of range")]
 fn no_kernel_reads_beyond_the_end() {
-    let run = loops::Run { start: 0, end: 33, query: 0, most: 1, bucket: 0 };
-    let lines = [loops::Line([0; 32])];
+    let run = loops::Run { start: 0, end: 33, line: 0, query: 0, most: 1, bucket: 0 };
+    let lines = [[0; 64]];
     kernel::best()
         .filter(&mut loops::Walk::through(&lines, &[run], &mut Vec::new()), &mut Vec::new());
 }

@@ -10,10 +10,10 @@ use crate::core::hamming::loops::{Found, Kernel, LANES, Walk, distances_any, nea
 use crate::core::signal::Bits256;
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpgt_epi16, _mm256_load_si256,
+    __m256i, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpgt_epi16, _mm256_loadu_si256,
     _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_packs_epi16, _mm256_permute4x64_epi64,
     _mm256_set1_epi8, _mm256_set1_epi16, _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_srli_epi16,
-    _mm256_xor_si256, _mm512_cmple_epu16_mask, _mm512_load_si512, _mm512_popcnt_epi16,
+    _mm256_xor_si256, _mm512_cmple_epu16_mask, _mm512_loadu_si512, _mm512_popcnt_epi16,
     _mm512_set1_epi16, _mm512_xor_si512,
 };
 
@@ -79,9 +79,9 @@ unsafe fn filter_avx512(walk: &mut Walk<'_>, places: &mut Vec<u32>) {
     walk.round(places, |lines, run, places| {
         let query = _mm512_set1_epi16(run.query as i16);
         let most = _mm512_set1_epi16(run.most as i16);
-        for (at, line) in run.lines().zip(&lines[run.lines()]) {
-            // SAFETY: a line is 64 bytes long and aligned to 64.
-            let some = unsafe { _mm512_load_si512(std::ptr::from_ref(line).cast()) };
+        for (at, line) in run.lines().zip(&lines[run.lines_in_memory()]) {
+            // SAFETY: a line is 64 bytes long; the load wants no alignment.
+            let some = unsafe { _mm512_loadu_si512(std::ptr::from_ref(line).cast()) };
             let bits = _mm512_popcnt_epi16(_mm512_xor_si512(some, query));
             let near = _mm512_cmple_epu16_mask(bits, most) & run.within(at);
             push_set(near, at * LANES, places);
@@ -111,11 +111,11 @@ unsafe fn filter_avx2(walk: &mut Walk<'_>, places: &mut Vec<u32>) {
             // The two bytes of a sketch, added.
             _mm256_cmpgt_epi16(_mm256_maddubs_epi16(bytes, each), most)
         };
-        for (at, line) in run.lines().zip(&lines[run.lines()]) {
+        for (at, line) in run.lines().zip(&lines[run.lines_in_memory()]) {
             let start: *const __m256i = std::ptr::from_ref(line).cast();
-            // SAFETY: a line is 64 bytes long and aligned to 64: two aligned halves of 32 bytes each.
+            // SAFETY: a line is 64 bytes long: two halves of 32 bytes each; the loads want no alignment.
             let (first, second) =
-                unsafe { (_mm256_load_si256(start), _mm256_load_si256(start.add(1))) };
+                unsafe { (_mm256_loadu_si256(start), _mm256_loadu_si256(start.add(1))) };
             // Words become bytes, in an order that is put right after: 0 to 7, 16 to 23, 8 to 15, 24 to 31.
             let packed = _mm256_packs_epi16(beyond(first), beyond(second));
             let ordered = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);

@@ -1,0 +1,159 @@
+//! Sketches and entries, one of each at every place, those of a few thousand places close together.
+//!
+//! A query reads the sketches of a bucket and then some of its entries. In two lists of gigabytes that is two walks through
+//! the page tables; here both lie on one large page as a rule. Places are in groups: first the sketches of a group, then
+//! its entries, each from a new cache line on.
+
+use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped};
+use crate::core::hamming::loops::{LANES, Line};
+use crate::core::hamming::memory::{Block, prefetch};
+use std::ops::Range;
+
+/// Places of a group: so many that few buckets are cut in two, and a group is a small part of a large page.
+const GROUP: usize = 1 << 14;
+const LINE_BYTES: usize = size_of::<Line>();
+
+/// Sketches of 16 bits and entries of `B` bytes.
+pub(super) struct Pairs<const B: usize> {
+    len: usize,
+    lines: Block<Line>,
+}
+
+impl<const B: usize> Pairs<B> {
+    /// Lines of a whole group.
+    const STRIDE: usize = GROUP / LANES + GROUP * B / LINE_BYTES;
+
+    /// So many, all zero.
+    pub(super) fn blank(len: usize) -> Self {
+        let (groups, rest) = (len / GROUP, len % GROUP);
+        let last = rest.div_ceil(LANES) + (rest * B).div_ceil(LINE_BYTES);
+        Self { len, lines: Block::filled([0; LINE_BYTES], groups * Self::STRIDE + last) }
+    }
+
+    /// All lines, those with entries among them.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// The line with the sketch at a place.
+    pub(super) const fn line_of(at: u32) -> u32 {
+        let (at, group) = (at as usize, at as usize / GROUP);
+        (group * Self::STRIDE + at % GROUP / LANES) as u32
+    }
+
+    /// Where the group of a place ends.
+    pub(super) const fn group_end(at: u32) -> u32 {
+        (at | (GROUP as u32 - 1)).saturating_add(1)
+    }
+
+    /// Where the bytes of the entry at a place begin.
+    fn byte_of(&self, at: u32) -> usize {
+        let (at, group) = (at as usize, at as usize / GROUP);
+        let inside = GROUP.min(self.len - group * GROUP);
+        let line = group * Self::STRIDE + inside.div_ceil(LANES);
+        line * LINE_BYTES + at % GROUP * B
+    }
+
+    /// The sketch at a place.
+    pub(super) fn sketch(&self, at: u32) -> u16 {
+        sketch_in(&self.lines[Self::line_of(at) as usize], at)
+    }
+
+    /// The entry at a place.
+    pub(super) fn entry(&self, at: u32) -> [u8; B] {
+        let start = self.byte_of(at);
+        let bytes = &self.lines.as_flattened()[start..start + B];
+        std::array::from_fn(|byte| bytes[byte])
+    }
+
+    /// The entries at some places, group by group.
+    pub(super) fn entries(&self, places: Range<u32>) -> impl Iterator<Item = &[[u8; B]]> {
+        let mut start = places.start;
+        std::iter::from_fn(move || {
+            let end = places.end.min(Self::group_end(start));
+            let count = end.checked_sub(start).filter(|count| *count > 0)? as usize;
+            let from = self.byte_of(start);
+            start = end;
+            Some(self.lines.as_flattened()[from..from + count * B].as_chunks().0)
+        })
+    }
+
+    /// Sets what is at a place.
+    pub(super) fn set(&mut self, at: u32, sketch: u16, entry: [u8; B]) {
+        let lane = at as usize % LANES;
+        let line = &mut self.lines[Self::line_of(at) as usize];
+        line[2 * lane..2 * lane + 2].copy_from_slice(&sketch.to_le_bytes());
+        let start = self.byte_of(at);
+        self.lines.as_flattened_mut()[start..start + B].copy_from_slice(&entry);
+    }
+
+    /// Has the entry at a place fetched.
+    #[inline(always)]
+    pub(super) fn ask_for(&self, at: u32) {
+        prefetch(self.lines.as_flattened(), self.byte_of(at));
+    }
+
+    /// Bytes that they take.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.lines)
+    }
+
+    /// Writes them, as they are.
+    pub(super) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        to.words(&self.lines)
+    }
+
+    /// Reads what [`Self::write`] wrote of so many.
+    pub(super) fn read(from: &mut Decoder<'_>, len: usize) -> Result<Self, Malformed> {
+        let mut read = Self::blank(len);
+        from.fill(&mut read.lines, |_| Ok(()))?;
+        Ok(read)
+    }
+}
+
+/// The sketch at a place, in its line.
+#[inline(always)]
+pub(super) fn sketch_in(line: &Line, at: u32) -> u16 {
+    let lane = at as usize % LANES;
+    u16::from_le_bytes([line[2 * lane], line[2 * lane + 1]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keeps<const B: usize>(len: usize) {
+        let mut pairs = Pairs::<B>::blank(len);
+        let sketch = |at: u32| (at ^ 0x5a5a) as u16;
+        let entry = |at: u32| -> [u8; B] {
+            let bytes = at.wrapping_mul(0x9e37_79b1).to_le_bytes();
+            std::array::from_fn(|byte| bytes[byte])
+        };
+        (0..len as u32).rev().for_each(|at| pairs.set(at, sketch(at), entry(at)));
+        for at in 0..len as u32 {
+            assert_eq!((pairs.sketch(at), pairs.entry(at)), (sketch(at), entry(at)), "{at}");
+        }
+        for places in [0..len as u32, 0..0, len as u32 / 3..len as u32 / 2] {
+            let all: Vec<_> = pairs.entries(places.clone()).flatten().copied().collect();
+            assert_eq!(all, places.map(entry).collect::<Vec<_>>());
+        }
+        // Two bytes of sketch and the entry, and at most two lines that are not full for each group.
+        let groups = len.div_ceil(GROUP);
+        assert!((len * (2 + B)..=len * (2 + B) + 2 * groups * LINE_BYTES).contains(&pairs.bytes()));
+    }
+
+    #[test]
+    fn what_is_set_at_a_place_is_there_and_nothing_else_changes() {
+        for len in [0, 1, 31, 32, 33, GROUP - 1, GROUP, GROUP + 1, 3 * GROUP + 77] {
+            keeps::<3>(len);
+            keeps::<4>(len);
+        }
+    }
+
+    #[test]
+    fn groups_end_where_the_next_begins_and_the_last_is_never_passed() {
+        assert_eq!(Pairs::<3>::group_end(0), GROUP as u32);
+        assert_eq!(Pairs::<3>::group_end(GROUP as u32), 2 * GROUP as u32);
+        assert_eq!(Pairs::<3>::group_end(u32::MAX - 64), u32::MAX);
+    }
+}
