@@ -49,9 +49,6 @@ pub(super) struct Chunks<const N: usize, const B: usize> {
 
 /// Values that are scanned in the time that one bucket takes.
 const SCANNED_PER_PROBE: usize = 16;
-/// Buckets whose entries are touched ahead where the index is so large that most pages are unknown to the processor: what
-/// passes is then fetched without waiting for the page tables.
-const TOUCH_AHEAD: usize = 24;
 /// Entries that are looked at to see whether an index is of its values.
 const SAMPLES: usize = 4_096;
 
@@ -168,16 +165,9 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
         places.clear();
         chunks.clear();
         let mut walk = Walk::through(self.pairs.lines(), runs, ends);
-        let (mut touched, mut read, mut compared) = (0, 0, 0);
+        let (mut read, mut compared) = (0, 0);
         loop {
             let (asked, filtered) = (candidates.len(), walk.ends().len());
-            if Self::HAS_TAILS {
-                let coming = runs.len().min(filtered + TOUCH_AHEAD);
-                for run in &runs[touched..coming] {
-                    self.pairs.ask_for(run.start);
-                }
-                touched = touched.max(coming);
-            }
             kernel.filter(&mut walk, candidates);
             for at in &candidates[asked..] {
                 self.pairs.ask_for(*at);

@@ -1,8 +1,9 @@
-//! Sketches and entries, one of each at every place, those of a few thousand places close together.
+//! Sketches and entries, one of each at every place.
 //!
-//! A query reads the sketches of a bucket and then some of its entries. In two lists of gigabytes that is two walks through
-//! the page tables; here both lie on one large page as a rule. Places are in groups: first the sketches of a group, then
-//! its entries, each from a new cache line on.
+//! Places are in groups: first the sketches of a group, then its entries, each from a new cache line on. With entries of
+//! three bytes all is one group, since few entries are read, and sketches should lie close together. With tails, in tables
+//! of gigabytes, more are read, and a walk through the page tables is what each costs: there groups are of some thousand
+//! places, so that the sketches and the entries of a bucket lie on one large page as a rule.
 
 use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped};
 use crate::core::hamming::loops::{LANES, Line};
@@ -11,6 +12,8 @@ use std::ops::Range;
 
 /// Places of a group: so many that few buckets are cut in two, and a group is a small part of a large page.
 const GROUP: usize = 1 << 14;
+/// More than there can be.
+const ALL: usize = 1 << 32;
 const LINE_BYTES: usize = size_of::<Line>();
 
 /// Sketches of 16 bits and entries of `B` bytes.
@@ -20,12 +23,14 @@ pub(super) struct Pairs<const B: usize> {
 }
 
 impl<const B: usize> Pairs<B> {
+    /// Places of a group.
+    const GROUP: usize = if B == 4 { GROUP } else { ALL };
     /// Lines of a whole group.
-    const STRIDE: usize = GROUP / LANES + GROUP * B / LINE_BYTES;
+    const STRIDE: usize = Self::GROUP / LANES + Self::GROUP * B / LINE_BYTES;
 
     /// So many, all zero.
     pub(super) fn blank(len: usize) -> Self {
-        let (groups, rest) = (len / GROUP, len % GROUP);
+        let (groups, rest) = (len / Self::GROUP, len % Self::GROUP);
         let last = rest.div_ceil(LANES) + (rest * B).div_ceil(LINE_BYTES);
         Self { len, lines: Block::filled([0; LINE_BYTES], groups * Self::STRIDE + last) }
     }
@@ -37,21 +42,21 @@ impl<const B: usize> Pairs<B> {
 
     /// The line with the sketch at a place.
     pub(super) const fn line_of(at: u32) -> u32 {
-        let (at, group) = (at as usize, at as usize / GROUP);
-        (group * Self::STRIDE + at % GROUP / LANES) as u32
+        let (at, beside) = (at as usize, Self::STRIDE - Self::GROUP / LANES);
+        (at / LANES + at / Self::GROUP * beside) as u32
     }
 
     /// Where the group of a place ends.
     pub(super) const fn group_end(at: u32) -> u32 {
-        (at | (GROUP as u32 - 1)).saturating_add(1)
+        (at | (Self::GROUP - 1) as u32).saturating_add(1)
     }
 
     /// Where the bytes of the entry at a place begin.
     fn byte_of(&self, at: u32) -> usize {
-        let (at, group) = (at as usize, at as usize / GROUP);
-        let inside = GROUP.min(self.len - group * GROUP);
+        let (at, group) = (at as usize, at as usize / Self::GROUP);
+        let inside = Self::GROUP.min(self.len - group * Self::GROUP);
         let line = group * Self::STRIDE + inside.div_ceil(LANES);
-        line * LINE_BYTES + at % GROUP * B
+        line * LINE_BYTES + at % Self::GROUP * B
     }
 
     /// The sketch at a place.
@@ -138,7 +143,7 @@ mod tests {
             assert_eq!(all, places.map(entry).collect::<Vec<_>>());
         }
         // Two bytes of sketch and the entry, and at most two lines that are not full for each group.
-        let groups = len.div_ceil(GROUP);
+        let groups = len.div_ceil(Pairs::<B>::GROUP);
         assert!((len * (2 + B)..=len * (2 + B) + 2 * groups * LINE_BYTES).contains(&pairs.bytes()));
     }
 
@@ -152,8 +157,9 @@ mod tests {
 
     #[test]
     fn groups_end_where_the_next_begins_and_the_last_is_never_passed() {
-        assert_eq!(Pairs::<3>::group_end(0), GROUP as u32);
-        assert_eq!(Pairs::<3>::group_end(GROUP as u32), 2 * GROUP as u32);
-        assert_eq!(Pairs::<3>::group_end(u32::MAX - 64), u32::MAX);
+        assert_eq!(Pairs::<4>::group_end(0), GROUP as u32);
+        assert_eq!(Pairs::<4>::group_end(GROUP as u32), 2 * GROUP as u32);
+        assert_eq!(Pairs::<4>::group_end(u32::MAX - 64), u32::MAX);
+        assert_eq!(Pairs::<3>::group_end(0), u32::MAX);
     }
 }
