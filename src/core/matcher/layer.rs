@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 /// Most bytes of texts of one layer.
 const TEXT_BYTES_MAX: usize = 3 << 30;
-/// Most bytes that building a layer takes for each entry beside its texts and hashes. Measured, as the next.
+/// Bytes that building a layer is reckoned to take for each entry beside its texts and hashes. With the next it is half as
+/// much again as was measured: 240 for an entry of one hash.
 const ENTRY_BYTES: usize = 96;
-/// Most bytes that it takes for each perceptual hash.
+/// The same for each perceptual hash.
 const HASH_BYTES: usize = 256;
 
 /// Entries that do not change any more.
