@@ -3,7 +3,7 @@
 use super::{drawn, examine, examiner, fixture, whole};
 use bulwark::core::media::{Examined, Format, Part};
 use bulwark::core::verdict::{CheckState, Form};
-use bulwark::io::media::{Examiner, MediaSettings};
+use bulwark::io::media::{Examiner, MediaLimits, MediaSettings};
 use image::{DynamicImage, ImageFormat};
 use std::time::{Duration, Instant};
 
@@ -232,7 +232,9 @@ async fn a_picture_of_one_colour_and_nine_hundred_million_pixels_is_too_large() 
 
 #[tokio::test]
 async fn an_animation_of_a_hundred_thousand_frames_is_hashed_up_to_the_limit() {
-    let examiner = examiner(MediaSettings::default());
+    // What limits it here is the number of frames, however slow the machine is.
+    let limits = MediaLimits { item_time_max: Duration::from_secs(60), ..MediaLimits::default() };
+    let examiner = examiner(MediaSettings { limits, ..MediaSettings::default() });
     let still = drawn::encoded(&DynamicImage::from(drawn::picture(16, 16, 1)), ImageFormat::Gif);
     let first = still.iter().rposition(|byte| *byte == 0x3b).unwrap();
     let frame_at = 13 + if still[10] & 0x80 == 0 { 0 } else { 3 << ((still[10] & 7) + 1) };
