@@ -102,9 +102,13 @@ impl Memory {
         Room(self.room.load(Ordering::Relaxed))
     }
 
+    fn look_for_room(&self) {
+        self.room.store(room::free() / SHARE_OF_FREE, Ordering::Relaxed);
+    }
+
     /// Looks how much room there is, and what is due for it.
     fn look_around(&self) {
-        self.room.store(room::free() / SHARE_OF_FREE, Ordering::Relaxed);
+        self.look_for_room();
         let picture = self.read();
         picture.scopes().for_each(|scope| self.tell(scope, &picture));
     }
@@ -122,7 +126,7 @@ impl Memory {
     /// Merges what should be merged first, and gives the layers that it was.
     fn merge(&self, scope: &Scope, pace: Pace) -> Option<Retired> {
         if pace == Pace::InTime {
-            self.room.store(room::free() / SHARE_OF_FREE, Ordering::Relaxed);
+            self.look_for_room();
         }
         let due = self.read().merge_due(scope, pace, self.room());
         let merged = due?.run();
