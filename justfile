@@ -56,7 +56,7 @@ advisories:
 golden:
     buf build --exclude-source-info --output tests/golden/contract.binpb
 
-# The long sizes: 200 kills, every byte of files, every flip; PostgreSQL killed and cut off 50 times, 100,000 commands and a
+# The long sizes: 200 kills, every byte of files, every flip; 20 backups under load and their restores, 100 restores killed; PostgreSQL killed and cut off 50 times, 100,000 commands and a
 # million entries copied on both stores. Takes about an hour.
 long:
     BULWARK_LONG=1 BULWARK_QUERIES=1000000 cargo test --release --all-features --lib --test it

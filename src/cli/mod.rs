@@ -23,6 +23,7 @@ pub mod bank;
 pub mod key;
 pub mod demo;
 pub mod serve;
+pub mod backup;
 pub mod store;
 
 use clap::{Parser, Subcommand};
@@ -57,7 +58,13 @@ pub enum Command {
     Verify(serve::VerifyArgs),
     /// Bring the database to the form that this version needs
     Migrate(serve::MigrateArgs),
-    /// Copy databases
+    /// Make a backup of a store; a server may use it meanwhile
+    Backup(backup::BackupArgs),
+    /// Put a backup in place, where there is no store
+    Restore(backup::RestoreArgs),
+    /// Restore a backup into a temporary folder, verify it, look into it, start it, and remove it again
+    Drill(backup::DrillArgs),
+    /// Copy databases, and accept what became of them
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Screen files and folders
@@ -85,6 +92,9 @@ pub fn main() -> ExitCode {
         Command::Init(args) => calling(serve::init(&args, &mut std::io::stdout())),
         Command::Verify(args) => calling(serve::verify(&args, &mut std::io::stdout())),
         Command::Migrate(args) => calling(serve::migrate(&args, &mut std::io::stdout())),
+        Command::Backup(args) => calling(backup::make(&args, &mut std::io::stdout())),
+        Command::Restore(args) => calling(backup::restore(&args, &mut std::io::stdout())),
+        Command::Drill(args) => calling(backup::drill(&args, &mut std::io::stdout())),
         Command::Store(command) => calling(store::run(&command, &mut std::io::stdout())),
         Command::Config(command) => settings::run(&command, &mut std::io::stdout()),
         Command::Screen(args) => calling(screen::run(&args, &mut std::io::stdout())),
@@ -134,6 +144,11 @@ mod tests {
             "bulwark key create --role screener --role auditor --environment test",
             "bulwark config check --set limits.connections=5",
             "bulwark store copy bulwark-data/bulwark.db postgres://u@h/b",
+            "bulwark backup d --passphrase-file p",
+            "bulwark restore d --passphrase-file p --store postgres://u@h/b --witness w",
+            "bulwark restore d --passphrase-file p --accept-rollback r --approved-by a --approved-by b",
+            "bulwark drill d --passphrase-file p",
+            "bulwark store accept-rollback r --approved-by a --approved-by b",
         ] {
             assert!(read(good).is_ok(), "{good}: {:?}", read(good).err());
         }
@@ -144,6 +159,9 @@ mod tests {
             "bulwark bank create b --band 10=MAYBE",
             "bulwark key create --role king --environment test",
             "bulwark key create --role admin",
+            "bulwark backup d",
+            "bulwark restore d --passphrase-file p --accept-rollback r",
+            "bulwark restore d --passphrase-file p --approved-by a",
         ] {
             assert_eq!(read(bad).err().map(|error| error.exit_code()), Some(2), "{bad}");
         }

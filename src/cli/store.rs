@@ -1,5 +1,6 @@
 //! Commands that work on databases as they are.
 
+use super::backup::{AcceptArgs, accept};
 use super::fault::{DONE, FAILED, Failure};
 use super::screen::bar;
 use super::settings::SettingsArgs;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 pub enum StoreCommand {
     /// Copy a store, which no server may use meanwhile, into a database that holds none, and verify the copy
     Copy(CopyArgs),
+    /// Take a database that was set back as it is, which no server may use meanwhile, and record why and by whose approval
+    AcceptRollback(AcceptArgs),
 }
 
 /// Copy a store.
@@ -53,9 +56,15 @@ fn place(text: &Secret, usual: &Settings) -> Result<Settings, Failure> {
 /// Does it.
 ///
 /// # Errors
-/// A store that cannot be read, a target that holds one already, or a copy that is not the same.
+/// A store that cannot be read, a target that holds one already, a copy that is not the same; nothing to accept.
 pub async fn run(command: &StoreCommand, out: &mut (dyn Write + Send)) -> Result<u8, Failure> {
-    let StoreCommand::Copy(args) = command;
+    match command {
+        StoreCommand::Copy(args) => copy(args, out).await,
+        StoreCommand::AcceptRollback(args) => accept(args, out).await,
+    }
+}
+
+async fn copy(args: &CopyArgs, out: &mut (dyn Write + Send)) -> Result<u8, Failure> {
     let settings = args.settings.load()?;
     let keys = existing_keys(&settings.general.data_dir, &Clock::system())?;
     let mut usual = store_settings(&settings);

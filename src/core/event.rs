@@ -7,6 +7,7 @@ use crate::core::access::{Credential, Environment, Scope, Tenant};
 use crate::core::bank::{Bank, Entry};
 use crate::core::id::{BankId, CredentialId, ItemId, TenantId, VerdictId};
 use crate::core::policy::{Context, Surface, SurfaceKind};
+use crate::core::restored::Restored;
 use crate::core::time::Time;
 use crate::core::verdict::{CheckState, Disposition, Verdict};
 use serde::{Deserialize, Serialize};
@@ -145,6 +146,11 @@ pub enum Event {
         /// When this was noticed.
         at: Time,
     },
+    /// The store was put back to an earlier state: out of a backup, or by other means that were noticed at a start.
+    Restored {
+        /// To what, and what was given up.
+        restored: Box<Restored>,
+    },
 }
 
 /// Most entries in one [`Event::EntriesPut`].
@@ -175,6 +181,8 @@ pub enum EventKind {
     Counted = 9,
     /// [`Event::CountsLost`].
     CountsLost = 10,
+    /// [`Event::Restored`].
+    Restored = 11,
 }
 
 impl Event {
@@ -192,6 +200,7 @@ impl Event {
             Self::OutcomeRecorded { .. } => EventKind::OutcomeRecorded,
             Self::Counted { .. } => EventKind::Counted,
             Self::CountsLost { .. } => EventKind::CountsLost,
+            Self::Restored { .. } => EventKind::Restored,
         }
     }
 
@@ -207,7 +216,7 @@ impl Event {
             | Self::EntriesPut { scope, .. }
             | Self::VerdictGiven { scope, .. }
             | Self::OutcomeRecorded { scope, .. } => Some(&scope.tenant),
-            Self::Counted { .. } | Self::CountsLost { .. } => None,
+            Self::Counted { .. } | Self::CountsLost { .. } | Self::Restored { .. } => None,
         }
     }
 
@@ -222,7 +231,10 @@ impl Event {
             | Self::EntriesPut { scope, .. }
             | Self::VerdictGiven { scope, .. }
             | Self::OutcomeRecorded { scope, .. } => Some(scope.environment),
-            Self::TenantPut { .. } | Self::Counted { .. } | Self::CountsLost { .. } => None,
+            Self::TenantPut { .. }
+            | Self::Counted { .. }
+            | Self::CountsLost { .. }
+            | Self::Restored { .. } => None,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod refused;
 pub mod curation;
 pub mod list_file;
 pub mod administration;
+pub mod restored;
 pub mod event;
 pub mod matcher;
 pub mod resident;

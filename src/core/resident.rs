@@ -54,7 +54,8 @@ impl Resident {
             Event::VerdictGiven { .. }
             | Event::OutcomeRecorded { .. }
             | Event::Counted { .. }
-            | Event::CountsLost { .. } => {}
+            | Event::CountsLost { .. }
+            | Event::Restored { .. } => {}
         }
         self.applied = self.applied.max(number);
     }

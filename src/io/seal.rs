@@ -3,7 +3,9 @@
 //! Rooms stand in order of dependence: each uses only rooms declared above it.
 
 pub mod cipher;
+pub mod phrase;
 pub mod ring;
 
 pub use cipher::{Place, SealError};
+pub use phrase::{Phrase, PhraseError};
 pub use ring::{KeyRing, RingError};

@@ -126,8 +126,11 @@ pub async fn open_keys(settings: &Settings, clock: &Clock) -> Result<KeyRing, St
     let folder = &settings.general.data_dir;
     let refused = |error| StartError::Directory(folder.to_owned(), error);
     let path = key_ring_path(folder);
-    if !path.exists() && Store::exists(&store_settings(settings)).await? {
-        return Err(StartError::KeysMissing(folder.to_owned()));
+    if !path.exists() {
+        Store::check_not_restoring(&store_settings(settings))?;
+        if Store::exists(&store_settings(settings)).await? {
+            return Err(StartError::KeysMissing(folder.to_owned()));
+        }
     }
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refused)?;
     let ring =

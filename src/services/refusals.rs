@@ -60,6 +60,8 @@ impl From<StoreError> for Refusal {
             | StoreError::Failed
             | StoreError::InUse
             | StoreError::Schema { .. }
+            | StoreError::Rollback(_)
+            | StoreError::Restoring
             | StoreError::Missing
             | StoreError::File(_)
             | StoreError::Keys(_) => {

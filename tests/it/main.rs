@@ -33,3 +33,4 @@ mod remote;
 mod soak;
 mod snapshots;
 mod commands;
+mod backup;

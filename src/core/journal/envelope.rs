@@ -138,6 +138,7 @@ codes! {
     kind_code, kind_low: EventKind {
         TenantPut = 1, CredentialPut = 2, SurfacePut = 3, BankPut = 4, BankDeleted = 5,
         EntriesPut = 6, VerdictGiven = 7, OutcomeRecorded = 8, Counted = 9, CountsLost = 10,
+        Restored = 11,
     }
 }
 
@@ -207,7 +208,8 @@ fn figures(
         | Event::SurfacePut { .. }
         | Event::BankPut { .. }
         | Event::BankDeleted { .. }
-        | Event::CountsLost { .. } => Vec::new(),
+        | Event::CountsLost { .. }
+        | Event::Restored { .. } => Vec::new(),
         Event::EntriesPut { entries, .. } => {
             let mut states = BTreeMap::<EntryState, u64>::new();
             for entry in entries {

@@ -4,6 +4,7 @@
 //! signed under an earlier key stays readable. The look-up key never changes, since rows are found by it.
 
 mod opening;
+mod wrapping;
 
 use super::cipher::{self, KeyId, Place, Session};
 use crate::core::id::TenantId;
@@ -41,6 +42,11 @@ pub enum RingError {
     /// Not a key ring.
     #[error("key ring is damaged or of another format")]
     Format,
+    /// The wrapped ring does not open.
+    #[error(
+        "the wrapped key ring does not open: the pass phrase is another one, or the file was changed"
+    )]
+    Unwrapped,
 }
 
 /// 32 secret bytes that leave no trace in memory or in `{:?}`.

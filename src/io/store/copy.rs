@@ -210,10 +210,23 @@ pub async fn copy(
     from: &Settings,
     to: &Settings,
     keys: &KeyRing,
-    mut tell: impl FnMut(Progress) + Send,
+    tell: impl FnMut(Progress) + Send,
 ) -> Result<Copied, StoreError> {
     let _lock = open::lock(from).await?;
     let _other = if from.database == to.database { None } else { Some(open::lock(to).await?) };
+    between(from, to, keys, tell).await
+}
+
+/// [`copy`] for one who holds the locks.
+///
+/// # Errors
+/// As [`copy`].
+pub(super) async fn between(
+    from: &Settings,
+    to: &Settings,
+    keys: &KeyRing,
+    mut tell: impl FnMut(Progress) + Send,
+) -> Result<Copied, StoreError> {
     let mut source = dialect::connect_reading(from).await?;
     open::check_version(&mut source).await?;
     open::check_keys(&mut source, keys).await?;
@@ -235,7 +248,24 @@ pub async fn copy(
     copied
 }
 
-async fn all(
+/// Number of rows of each table.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub(super) async fn counts(conn: &mut Conn) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let mut counts = Vec::with_capacity(TABLES.len());
+    for table in &TABLES {
+        counts.push((table.name, table.count(conn).await?));
+    }
+    Ok(counts)
+}
+
+/// Copies what `source` holds at one moment, while others may go on writing to it, within a transaction of `target` that
+/// the caller commits or gives up; gives the head as it was at that moment.
+///
+/// # Errors
+/// As [`copy`].
+pub(super) async fn all(
     source: &mut Conn,
     target: &mut Conn,
     keys: &KeyRing,
@@ -243,10 +273,7 @@ async fn all(
 ) -> Result<(Copied, Head), StoreError> {
     source.begin_reading().await?;
     let head = head::read(source, keys).await?;
-    let mut counts = Vec::with_capacity(TABLES.len());
-    for table in &TABLES {
-        counts.push((table.name, table.count(source).await?));
-    }
+    let counts = counts(source).await?;
     let of = counts.iter().map(|(_, count)| count).sum();
     target.begin_migrating().await?;
     if target.version().await? != 0 {

@@ -1,5 +1,6 @@
 //! Why the store did not do what it was asked for.
 
+use crate::core::journal::merkle::Hash;
 use crate::io::seal::{RingError, SealError};
 use std::sync::Arc;
 
@@ -58,6 +59,12 @@ pub enum StoreError {
         /// Version this program reads and writes.
         needed: u64,
     },
+    /// The database does not hold what was once seen in it.
+    #[error("{0}")]
+    Rollback(Box<SetBack>),
+    /// A backup was being put in place and that was broken off.
+    #[error("a restore into this data directory was broken off: run it again")]
+    Restoring,
     /// There is no store yet.
     #[error("there is no store here")]
     Missing,
@@ -73,6 +80,32 @@ pub enum StoreError {
     /// The spool has no room for a further event.
     #[error("the spool is full")]
     SpoolFull,
+}
+
+/// What was seen of a journal, and what was found instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetBack {
+    /// Number of events that were seen.
+    pub seen: u64,
+    /// Root of the tree over them.
+    pub seen_root: Hash,
+    /// Number of events that were found.
+    pub found: u64,
+    /// Root of the tree over those.
+    pub found_root: Hash,
+}
+
+impl std::fmt::Display for SetBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { seen, seen_root, found, found_root } = self;
+        let how = if found < seen { "was set back" } else { "went another way" };
+        let (seen_root, found_root) = (hex::encode(seen_root), hex::encode(found_root));
+        write!(
+            f,
+            "the database {how}: {seen} events with root {seen_root} were seen here, it holds {found} with root \
+             {found_root}; a rollback has to be approved and recorded (accept-rollback)"
+        )
+    }
 }
 
 /// SQLite's result codes that are told apart (<https://sqlite.org/rescode.html>).

@@ -114,7 +114,7 @@ impl Expected {
             Event::OutcomeRecorded { scope, outcome } => {
                 self.outcome(conn, report, scope, outcome.verdict.as_str(), number).await?;
             }
-            Event::Counted { .. } | Event::CountsLost { .. } => {}
+            Event::Counted { .. } | Event::CountsLost { .. } | Event::Restored { .. } => {}
         }
         Ok(())
     }

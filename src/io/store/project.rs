@@ -33,7 +33,8 @@ pub const fn is_immediate(event: &Event) -> bool {
         Event::VerdictGiven { .. }
         | Event::OutcomeRecorded { .. }
         | Event::Counted { .. }
-        | Event::CountsLost { .. } => false,
+        | Event::CountsLost { .. }
+        | Event::Restored { .. } => false,
     }
 }
 
@@ -73,7 +74,7 @@ pub async fn project(
             late.outcomes.push((scope.to_string(), outcome.verdict.to_string(), number));
             Ok(())
         }
-        Event::Counted { .. } | Event::CountsLost { .. } => Ok(()),
+        Event::Counted { .. } | Event::CountsLost { .. } | Event::Restored { .. } => Ok(()),
     }
 }
 

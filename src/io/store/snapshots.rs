@@ -83,6 +83,11 @@ pub(super) struct Snapshots {
 pub(super) struct Watched(Arc<State>);
 
 impl Watched {
+    /// How far the journal reached after the last commit that is in the memory of the process.
+    pub(super) fn reached(&self) -> Reached {
+        **self.0.reached.load()
+    }
+
     pub(super) fn figures(&self) -> SnapshotFigures {
         *self.0.figures.lock()
     }

@@ -142,6 +142,26 @@ impl Records {
     }
 }
 
+/// The file, open at its beginning, and how long it is up to the last record that is whole, while others may put more in
+/// or move it aside; none where nothing waits in it.
+///
+/// # Errors
+/// [`StoreError::File`] where the file cannot be read.
+pub fn whole(path: &Path, keys: &KeyRing) -> Result<Option<(File, u64)>, StoreError> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let left = file.metadata()?.len();
+    let file = Some(BufReader::new(file));
+    let mut records = Records { file, at: 0, left, whole_bytes: 0, damaged: false };
+    while records.next(keys)?.is_some() {}
+    let (Some(file), bytes) = (records.file, records.whole_bytes) else { return Ok(None) };
+    let mut file = file.into_inner();
+    file.rewind()?;
+    Ok((bytes > 0).then_some((file, bytes)))
+}
+
 /// Cuts off what stands behind the last record that opens, as a write leaves it that a crash broke off, so that the next
 /// record follows on a whole one. What is cut off is kept in a file beside it.
 fn cut(path: &Path, whole_bytes: u64, name: &str) -> std::io::Result<()> {

@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::snapshots::{Plan, Reached, Snapshots};
 use super::spool::Spool;
 use super::tx::Tx;
+use super::witness;
 use super::writer::Writer;
 use crate::core::event::Event;
 use crate::io::clock::{Clock, log_time};
@@ -38,7 +39,10 @@ impl Store {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         let lock = open::lock(&settings).await?;
-        Self::open_with(settings, keys, clock, Some(lock)).await
+        witness::guard(&settings, &keys).await?;
+        let store = Self::open_with(settings, keys, clock, Some(lock)).await?;
+        store.remember().await;
+        Ok(store)
     }
 
     pub(super) async fn open_with(
@@ -132,6 +136,7 @@ impl Store {
     /// [`StoreError`] where another process writes, or the tables are of a later version.
     pub async fn migrate(settings: &Settings, keys: &KeyRing) -> Result<(), StoreError> {
         let _lock = open::lock(settings).await?;
+        witness::guard(settings, keys).await?;
         let mut conn = dialect::connect(settings, true).await?;
         if conn.version().await? != 0 {
             open::check_keys(&mut conn, keys).await?;
@@ -140,11 +145,23 @@ impl Store {
         conn.close().await
     }
 
-    /// Whether there is a store already.
+    /// Refuses a place where a restore was broken off.
+    ///
+    /// # Errors
+    /// [`StoreError::Restoring`].
+    pub fn check_not_restoring(settings: &Settings) -> Result<(), StoreError> {
+        let is_half = witness::restoring(settings).exists();
+        if is_half { Err(StoreError::Restoring) } else { Ok(()) }
+    }
+
+    /// Whether there is a store already, or was one: then its witness is there.
     ///
     /// # Errors
     /// [`StoreError`] where that cannot be found out.
     pub async fn exists(settings: &Settings) -> Result<bool, StoreError> {
+        if witness::path(settings).exists() {
+            return Ok(true);
+        }
         if settings.server.is_none() {
             return Ok(settings.database.exists());
         }
@@ -160,6 +177,7 @@ impl Store {
     /// [`StoreError`] where the end could not be marked: the next start says so.
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush_counts().await.map(drop);
+        self.remember().await;
         let (done, closed) = oneshot::channel();
         self.0.lists.close().await;
         self.0.pool.close().await;

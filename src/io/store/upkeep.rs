@@ -1,10 +1,11 @@
-//! Upkeep: flushing counts, keeping verdicts while the database is away, draining the spool.
+//! Upkeep: flushing counts, keeping verdicts while the database is away, draining the spool, remembering the head.
 
 use super::counters::{COUNTS_PER_EVENT_MAX, Counters};
 use super::error::StoreError;
 use super::handle::{Inner, Store};
 use super::spool::{Records, Spool, Waiting};
 use super::tx::Tx;
+use super::witness;
 use super::words::{Answer, KeepError, RequestKey, VerdictKept};
 use crate::core::access::Scope;
 use crate::core::event::{Event, GivenVerdict};
@@ -207,6 +208,20 @@ impl Store {
         }
     }
 
+    /// Writes down how far the journal reaches, so that a database that is set back later is noticed.
+    pub(super) async fn remember(&self) {
+        let (inner, reached) = (Arc::clone(&self.0), self.0.snapshots.reached());
+        if reached.number == 0 {
+            return;
+        }
+        let path = witness::path(&inner.settings);
+        let writing = move || witness::write(&path, &inner.keys, reached.number, reached.root);
+        let written = tokio::task::spawn_blocking(writing).await;
+        if !matches!(written, Ok(Ok(()))) {
+            tracing::warn!("how far the journal reaches could not be written beside it");
+        }
+    }
+
     /// Flushes and drains at intervals for as long as the store is in use.
     pub(super) fn keep_up(&self) {
         let every = self.0.settings.flush_every;
@@ -231,5 +246,6 @@ async fn upkeep(store: Weak<Inner>, back: Arc<Notify>, every: Duration) {
         if store.drain_spool().await.is_err() {
             tracing::warn!("the spool could not be drained");
         }
+        store.remember().await;
     }
 }

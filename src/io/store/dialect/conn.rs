@@ -306,9 +306,10 @@ impl Conn {
             if let Err(error @ StoreError::Away(_)) = made {
                 return Err(error);
             }
-            let sql = "INSERT INTO migrator (id) VALUES (1) ON CONFLICT (id) DO NOTHING";
-            self.run(sql, Vec::new()).await?;
         }
+        // Always: whoever made the table may not have come to its row yet, and nobody is kept out by a row that is not there.
+        let sql = "INSERT INTO migrator (id) VALUES (1) ON CONFLICT (id) DO NOTHING";
+        self.run(sql, Vec::new()).await?;
         self.begin("UPDATE migrator SET id = id WHERE id = 1").await.map(drop)
     }
 
@@ -370,6 +371,18 @@ impl Conn {
         let rows = self.rows("PRAGMA integrity_check(20)", Vec::new()).await?;
         let lines = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
         Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// Makes SQLite write straight into its file, which nobody else may look at until it is closed and synced: a
+    /// transaction that fails spoils it. It is then one plain file, with nothing beside it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses.
+    pub async fn write_straight(&mut self) -> Result<(), StoreError> {
+        for word in ["journal_mode = DELETE", "journal_mode = OFF", "synchronous = OFF"] {
+            self.say(AssertSqlSafe(format!("PRAGMA {word}"))).await?;
+        }
+        Ok(())
     }
 
     /// Closes the connection; what is in SQLite's write-ahead log is folded into the database.

@@ -22,6 +22,7 @@ macro_rules! on_both {
 #[cfg(feature = "postgres")]
 mod alike;
 mod away;
+mod backups;
 #[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "whole calls and benchmarks use more of it")]
 pub mod cluster;

@@ -1,5 +1,6 @@
 //! Snapshots: what is loaded from one is what the journal says, and one that is wrong in any way is as good as none.
 
+use super::super::witness;
 use super::*;
 use crate::core::hamming::Scratch;
 use crate::core::matcher::Query;
@@ -222,6 +223,8 @@ async fn a_snapshot_beyond_a_journal_that_was_set_back_is_refused() {
             let _ = std::fs::remove_file(database.with_extension(end));
         }
         std::fs::write(&database, &backup).unwrap();
+        // What would notice that it was set back is gone as well.
+        std::fs::remove_file(witness::path(&home.settings())).unwrap();
     };
     restore();
     refused(&home, &expected).await;
