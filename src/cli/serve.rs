@@ -126,10 +126,12 @@ pub async fn serve(args: &ServeArgs) -> Result<u8, Failure> {
     if let Some(key) = whole.first_key.take() {
         eprintln!("{WARN_FIRST_KEY}\n{}", key.as_str());
     }
+    // Before it is said that it serves: whoever reads that may ask it to stop.
+    let stop = stop_on_signal()?;
     for listener in &listeners {
         tracing::info!(address = %listener.local_addr().map_err(failed)?, "serving");
     }
-    let stopped = whole.serve(listeners, metrics, stop_on_signal()?).await?;
+    let stopped = whole.serve(listeners, metrics, stop).await?;
     tracing::info!(connections_cut = stopped.connections_cut, "stopped");
     tokio::task::spawn_blocking(move || telemetry.finish()).await.map_err(failed)?;
     Ok(DONE)
