@@ -4,6 +4,7 @@
 //! later ones winning. A key nobody knows is a mistake, never a default.
 
 pub mod value;
+mod place;
 mod mistake;
 pub mod table;
 mod check;
@@ -11,6 +12,7 @@ mod read;
 
 pub use check::store_address;
 pub use mistake::{Mistake, Mistakes};
+pub use place::{Endpoint, SharedPlace};
 pub use read::{Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read};
 pub use table::{
     CounterSettings, ENVIRONMENT_PREFIX, GeneralSettings, GrpcWebSettings, JailMode, LimitSettings,

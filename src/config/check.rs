@@ -1,7 +1,8 @@
 //! What must be true of settings together.
 
 use super::mistake::Mistake;
-use super::table::{Settings, TlsMode};
+use super::place::SharedPlace;
+use super::table::{Settings, StoreSettings, TlsMode};
 use super::value::Value as _;
 
 /// Names everything that does not go together.
@@ -52,6 +53,9 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
     if settings.store.url.is_none() && settings.store.replica_url.is_some() {
         wrong("store.replica_url", "must be empty while store.url is");
     }
+    mistakes.extend(check_sharing(&settings.store));
+    let mut wrong =
+        |key: &str, problem: &str| mistakes.push(Mistake::new("settings", key, problem));
     if settings.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
         wrong("otlp.endpoint", "must be empty in a build without the feature otlp");
     }
@@ -66,6 +70,42 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
             "grpc_web.origins",
             "must be origins, as https://review.example, without a path or a star",
         );
+    }
+    mistakes
+}
+
+/// Names what does not go together about snapshots that machines share.
+fn check_sharing(store: &StoreSettings) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut wrong =
+        |key: &str, problem: &str| mistakes.push(Mistake::new("settings", key, problem));
+    if store.snapshot_url.is_some() && !cfg!(feature = "s3") {
+        wrong("store.snapshot_url", "must be empty in a build without the feature s3");
+    }
+    if store.snapshot_url.is_some() && store.snapshot_changes == 0 {
+        wrong("store.snapshot_url", "must be empty while store.snapshot_changes is 0");
+    }
+    let is_bucket = matches!(store.snapshot_url, Some(SharedPlace::Bucket { .. }));
+    for (key, is_set) in [
+        ("store.snapshot_endpoint", store.snapshot_endpoint.is_some()),
+        ("store.snapshot_region", store.snapshot_region.is_some()),
+        ("store.snapshot_access_key_id", store.snapshot_access_key_id.is_some()),
+        ("store.snapshot_secret_access_key_file", store.snapshot_secret_access_key_file.is_some()),
+    ] {
+        if is_set && !is_bucket {
+            wrong(key, "must be empty unless store.snapshot_url names a bucket");
+        }
+    }
+    match (&store.snapshot_access_key_id, &store.snapshot_secret_access_key_file) {
+        (Some(_), None) => wrong(
+            "store.snapshot_secret_access_key_file",
+            "must be set while store.snapshot_access_key_id is",
+        ),
+        (None, Some(_)) => wrong(
+            "store.snapshot_access_key_id",
+            "must be set while store.snapshot_secret_access_key_file is",
+        ),
+        _ => {}
     }
     mistakes
 }

@@ -353,6 +353,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_set_about_a_bucket_goes_with_one() {
+        let bucket = "store.snapshot_url=s3://bucket/prefix";
+        let (id, secret) =
+            ("store.snapshot_access_key_id=x", "store.snapshot_secret_access_key_file=x");
+        let only_with =
+            |key| if cfg!(feature = "s3") { vec![key] } else { vec!["store.snapshot_url", key] };
+        let half = keys(set(&[bucket, id]));
+        assert_eq!(half, only_with("store.snapshot_secret_access_key_file"));
+        assert_eq!(keys(set(&[bucket, secret])), only_with("store.snapshot_access_key_id"));
+        assert_eq!(set(&[bucket, id, secret]).is_ok(), cfg!(feature = "s3"));
+        assert_eq!(
+            keys(set(&[id, secret, "store.snapshot_region=x"])),
+            [
+                "store.snapshot_region",
+                "store.snapshot_access_key_id",
+                "store.snapshot_secret_access_key_file"
+            ]
+        );
+        let folder = "store.snapshot_url=file:///srv/shared";
+        let endpoint = "store.snapshot_endpoint=https://minio.example";
+        assert_eq!(keys(set(&[folder, endpoint])), only_with("store.snapshot_endpoint"));
+        let off = keys(set(&[folder, "store.snapshot_changes=0"]));
+        assert!(off.iter().all(|key| key == "store.snapshot_url") && !off.is_empty());
+        assert_eq!(
+            keys(set(&["store.snapshot_endpoint=http://10.0.0.1", bucket]))[0],
+            "store.snapshot_endpoint"
+        );
+    }
+
+    #[test]
     fn an_origin_is_not_a_pattern() {
         for bad in ["*", "https://*", "https://a/", "a.example", "https://A.example", "https://"] {
             assert_eq!(

@@ -1,5 +1,6 @@
 //! The one table of settings: key, kind, default, range, meaning.
 
+use super::place::{Endpoint, SharedPlace};
 use super::value::{Bytes, Secret, Value};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -304,6 +305,20 @@ section! {
         snapshot_changes: u64 = 50_000, in 0..=1_000_000_000;
         /// Least time between two snapshots, besides twenty times what writing the last one took; 0 ms for no rest at all.
         snapshot_pause: Duration = seconds(300), in Duration::ZERO..=seconds(86_400);
+        /// Where machines share snapshots, as `s3://bucket/prefix`, or `file:///folder` for a folder that all of them see; empty for nowhere. Needs the feature `s3`.
+        snapshot_url: Option<SharedPlace> = None;
+        /// Address of a service other than AWS that speaks S3, as `https://minio.example:9000`; without TLS only on this machine.
+        snapshot_endpoint: Option<Endpoint> = None;
+        /// Region of the bucket; empty for that of the environment (`AWS_REGION`), else `us-east-1`.
+        snapshot_region: Option<String> = None;
+        /// Id of the access key; empty for the credentials of the environment (`AWS_ACCESS_KEY_ID`, a web identity, the container or the machine).
+        snapshot_access_key_id: Option<String> = None;
+        /// File that holds the secret access key of that id; read whenever the bucket is used.
+        snapshot_secret_access_key_file: Option<PathBuf> = None;
+        /// Size up to which a shared snapshot is fetched.
+        snapshot_bytes_max: Bytes = Bytes::mib(64 << 10), in Bytes::mib(1)..=Bytes::mib(1 << 24);
+        /// Time that a start gives to fetching one; then it goes on with what it has.
+        snapshot_fetch_time_max: Duration = seconds(120), in millis(100)..=seconds(3600);
         /// Time between two full verifications in the background; 0 ms switches them off.
         verify_interval: Duration = seconds(86_400), in Duration::ZERO..=seconds(31 * 86_400);
     }

@@ -8,4 +8,5 @@ pub mod clock;
 pub mod seal;
 pub mod jail;
 pub mod media;
+pub mod objects;
 pub mod store;

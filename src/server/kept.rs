@@ -1,6 +1,6 @@
 //! Figures of the store for `/metrics`, read when they are asked for.
 
-use crate::io::store::Store;
+use crate::io::store::{SharedFigures, Store};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -17,6 +17,26 @@ fn say(
     figure: &impl EncodeMetric,
 ) -> Result<(), std::fmt::Error> {
     figure.encode(to.encode_descriptor(name, help, None, figure.metric_type())?)
+}
+
+impl Kept {
+    fn encode_shared(
+        &self,
+        to: &mut DescriptorEncoder<'_>,
+        of: SharedFigures,
+    ) -> Result<(), std::fmt::Error> {
+        let help = "Snapshots that this process shared";
+        say(to, "bulwark_snapshot_shared_uploads", help, &ConstCounter::new(of.uploads))?;
+        let help =
+            "How often the place of shared snapshots could not be used, or gave what is of no use";
+        say(to, "bulwark_snapshot_shared_failures", help, &ConstCounter::new(of.failures))?;
+        let number = ConstGauge::new(i64::try_from(of.number).unwrap_or(i64::MAX));
+        let help = "Journal number of the newest shared snapshot that was seen; 0 for none";
+        say(to, "bulwark_snapshot_shared_journal_number", help, &number)?;
+        let Some(since) = of.since else { return Ok(()) };
+        let age = ConstGauge::new(self.0.clock().now().since(since).as_secs_f64());
+        say(to, "bulwark_snapshot_shared_age_seconds", "Time since it was shared", &age)
+    }
 }
 
 impl Collector for Kept {
@@ -39,7 +59,11 @@ impl Collector for Kept {
         let help = "Size in bytes of the snapshot written last";
         say(&mut to, "bulwark_snapshot_bytes", help, &bytes)?;
         let seconds = ConstGauge::new(of.took.as_secs_f64());
-        say(&mut to, "bulwark_snapshot_seconds", "Time that writing it took", &seconds)
+        say(&mut to, "bulwark_snapshot_seconds", "Time that writing it took", &seconds)?;
+        match of.shared {
+            Some(shared) => self.encode_shared(&mut to, shared),
+            None => Ok(()),
+        }
     }
 }
 
@@ -72,6 +96,43 @@ mod tests {
             "bulwark_snapshot_seconds 0.0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} in {text}");
+        }
+    }
+
+    #[tokio::test]
+    #[cfg(feature = "s3")]
+    async fn what_became_of_shared_snapshots_is_shown_where_they_are_shared() {
+        use crate::config::SharedPlace;
+        use crate::io::objects::Place;
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Arc::new(KeyRing::generate(&Clock::system()));
+        let shared = folder.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        let settings = Settings {
+            snapshot_place: Some(Place::at(SharedPlace::Folder(shared.clone()))),
+            snapshot_changes: 1,
+            snapshot_pause: std::time::Duration::ZERO,
+            ..Settings::in_folder(folder.path())
+        };
+        let store = Store::open(settings, keys, Clock::system()).await.unwrap();
+        crate::server::whole::make_admin(&store).await.unwrap();
+        while store.snapshots().shared.is_none_or(|shared| shared.uploads == 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Kept(store.clone())));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let figure = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("{name} in {text}")).parse::<f64>().unwrap()
+        };
+        assert!(figure("bulwark_snapshot_shared_uploads_total") >= 1.0);
+        assert!(figure("bulwark_snapshot_shared_journal_number") > 0.0);
+        assert!(figure("bulwark_snapshot_shared_age_seconds") < 60.0);
+        std::fs::remove_dir_all(&shared).unwrap();
+        while store.snapshots().shared.is_none_or(|shared| shared.failures == 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     }
 }

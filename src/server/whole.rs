@@ -10,6 +10,7 @@ use crate::core::refused::Refused;
 use crate::io::clock::Clock;
 use crate::io::jail;
 use crate::io::media::{Examiner, MediaLimits, MediaSettings};
+use crate::io::objects::Place;
 use crate::io::seal::{KeyRing, RingError};
 use crate::io::store::{self, KeepError, Store, StoreError, Tx};
 use crate::proto;
@@ -88,6 +89,15 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         flush_every: settings.counters.flush_interval,
         snapshot_changes: from.snapshot_changes,
         snapshot_pause: from.snapshot_pause,
+        snapshot_place: from.snapshot_url.clone().map(|at| Place {
+            endpoint: from.snapshot_endpoint.clone(),
+            region: from.snapshot_region.clone(),
+            access_key_id: from.snapshot_access_key_id.clone(),
+            secret_access_key_file: from.snapshot_secret_access_key_file.clone(),
+            bytes_max: from.snapshot_bytes_max.0,
+            ..Place::at(at)
+        }),
+        snapshot_fetch_time_max: from.snapshot_fetch_time_max,
         ..store::Settings::in_folder(&settings.general.data_dir)
     }
 }

@@ -30,6 +30,8 @@ mod kill;
 mod cluster;
 #[cfg(feature = "postgres")]
 mod remote;
+#[cfg(all(feature = "postgres", feature = "s3"))]
+mod shared;
 mod soak;
 mod snapshots;
 mod commands;

@@ -25,7 +25,7 @@ fn command(arguments: &[&str], data: &Path, url: &str) -> (i32, String) {
 }
 
 /// A figure of `/metrics`.
-async fn figure(port: u16, name: &str) -> f64 {
+pub async fn figure(port: u16, name: &str) -> f64 {
     let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.expect("listens");
     let ask = "GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     stream.write_all(ask.as_bytes()).await.expect("asked");

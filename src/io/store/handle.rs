@@ -3,12 +3,13 @@
 use super::counters::Counters;
 use super::dialect::Pool;
 use super::error::StoreError;
+use super::figures::SnapshotFigures;
 use super::held::Held;
 use super::inbox::{Change, Job, Message, Refusal, Shared};
 use super::memory::Memory;
 use super::requests::Key;
 use super::settings::Settings;
-use super::snapshots::{SnapshotFigures, Watched};
+use super::snapshots::Watched;
 use super::spool::{Asked, Spool};
 use super::tx::Tx;
 use super::words::{Answer, KeepError, RequestKey};

@@ -13,6 +13,11 @@ pub mod head;
 pub mod project;
 pub mod memory;
 pub mod snapshot;
+pub mod figures;
+#[cfg(feature = "s3")]
+pub mod shelf;
+#[cfg(feature = "s3")]
+mod sharing;
 pub mod tx;
 pub mod requests;
 pub mod counters;
@@ -41,13 +46,13 @@ pub mod backup;
 pub use copy::{Copied, Progress, copy};
 pub use counters::Counters;
 pub use error::{SetBack, StoreError};
+pub use figures::{SharedFigures, SnapshotFigures};
 pub use handle::Store;
 pub use journal::{Receipt, Recorded};
 pub use memory::Memory;
 pub use report::{Fault, Report};
 pub use rows::Which;
 pub use settings::{OnFailure, Server, Settings};
-pub use snapshots::SnapshotFigures;
 pub use tx::Tx;
 pub use verify::verify;
 pub use words::{Answer, KeepError, RequestKey, VerdictKept};

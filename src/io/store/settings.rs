@@ -1,6 +1,7 @@
 //! What can be set about the store.
 
 use crate::config::Secret;
+use crate::io::objects::Place;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,6 +63,10 @@ pub struct Settings {
     pub snapshot_changes: u64,
     /// Least time between two snapshots; zero for none.
     pub snapshot_pause: Duration,
+    /// Where machines share snapshots; none where each has only its own.
+    pub snapshot_place: Option<Place>,
+    /// How long a start may fetch one of them.
+    pub snapshot_fetch_time_max: Duration,
     /// Most changes in one commit.
     pub group_max: usize,
     /// Most changes that wait for the writer; further callers wait to be let in.
@@ -105,6 +110,8 @@ impl Default for Settings {
             snapshot: PathBuf::from("snapshot"),
             snapshot_changes: 50_000,
             snapshot_pause: Duration::from_secs(300),
+            snapshot_place: None,
+            snapshot_fetch_time_max: Duration::from_secs(120),
             group_max: 1024,
             waiting_max: 4096,
             readers: 4,

@@ -124,7 +124,10 @@ struct Sealing<'a> {
 }
 
 /// Says that the disk has room for more than the database needs.
-fn has_room(file: &File) -> Result<(), Unwritten> {
+///
+/// # Errors
+/// [`Unwritten::NoRoom`].
+pub fn has_room(file: &File) -> Result<(), Unwritten> {
     let disk = rustix::fs::fstatvfs(file).map_err(std::io::Error::from)?;
     let room = disk.f_bavail.saturating_mul(disk.f_frsize);
     if room < ROOM_BYTES_MIN { Err(Unwritten::NoRoom) } else { Ok(()) }
@@ -170,6 +173,12 @@ fn sync_folder(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
+/// Where a snapshot stands until it is finished or proved: the next start removes what is left there.
+#[must_use]
+pub fn beside(path: &Path, name: &str) -> PathBuf {
+    path.with_extension(format!("{UNFINISHED}{name}"))
+}
+
 /// Writes a snapshot of `resident` into its place, whatever stood there; gives its size in bytes. Ends early, and leaves
 /// everything as it was, once `is_stopped`.
 ///
@@ -182,7 +191,7 @@ pub fn write(
     resident: &Resident,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<u64, Unwritten> {
-    let beside = path.with_extension(format!("{UNFINISHED}{}", hex::encode(title.id)));
+    let beside = beside(path, &hex::encode(title.id));
     let file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
     let finished = finish(file, keys, title, resident, is_stopped).and_then(|bytes| {
         std::fs::rename(&beside, path)?;

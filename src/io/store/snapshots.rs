@@ -1,6 +1,9 @@
 //! When snapshots are written: on a thread of low priority while the store is in use, and once more at its orderly end.
 
+use super::figures::SnapshotFigures;
 use super::memory::Memory;
+#[cfg(feature = "s3")]
+use super::sharing::Sharing;
 use super::snapshot::{self, Title, Unwritten};
 use crate::core::journal::merkle::Hash;
 use crate::core::resident::Resident;
@@ -28,19 +31,17 @@ const NICE: i32 = 10;
 /// How often the memory and the journal are looked at until both are of one number.
 const TRIES: u32 = 100;
 
-/// What became of snapshots since the store was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SnapshotFigures {
-    /// Journal number of the snapshot in its place; 0 where there is none.
-    pub number: u64,
-    /// Size of the last one that was written, in bytes.
-    pub bytes: u64,
-    /// Time that writing it took.
-    pub took: Duration,
-    /// How many were written.
-    pub written: u64,
-    /// How many could not be written.
-    pub failures: u64,
+/// Time that an orderly end gives to sharing its snapshot.
+#[cfg(feature = "s3")]
+const SHARE_AT_END_MAX: Duration = Duration::from_secs(20);
+
+/// What the memory was made from.
+pub(super) struct Origin {
+    /// Number of the snapshot, 0 where it was made without.
+    pub(super) number: u64,
+    /// The place of those that machines share.
+    #[cfg(feature = "s3")]
+    pub(super) sharing: Option<Sharing>,
 }
 
 /// How far the journal reaches, and the root of its tree.
@@ -65,6 +66,8 @@ struct State {
     keys: Arc<KeyRing>,
     clock: Clock,
     memory: Arc<Memory>,
+    #[cfg(feature = "s3")]
+    sharing: Option<Sharing>,
     /// Set after each commit, once the memory is in step with it.
     reached: ArcSwap<Reached>,
     /// [`Resident::changes`] at the last snapshot.
@@ -89,12 +92,18 @@ impl Watched {
     }
 
     pub(super) fn figures(&self) -> SnapshotFigures {
-        *self.0.figures.lock()
+        let figures = *self.0.figures.lock();
+        #[cfg(feature = "s3")]
+        let figures = {
+            let shared = self.0.sharing.as_ref().map(Sharing::figures);
+            SnapshotFigures { shared, ..figures }
+        };
+        figures
     }
 }
 
 impl Snapshots {
-    /// Begins. `number` is that of the snapshot that the memory was made from, 0 where it was made without.
+    /// Begins.
     ///
     /// # Errors
     /// Where the system gives no thread.
@@ -104,18 +113,27 @@ impl Snapshots {
         clock: &Clock,
         memory: &Arc<Memory>,
         reached: Reached,
-        number: u64,
+        origin: Origin,
     ) -> std::io::Result<Self> {
+        let number = origin.number;
         let state = Arc::new(State {
             plan,
             keys: Arc::clone(keys),
             clock: clock.clone(),
             memory: Arc::clone(memory),
+            #[cfg(feature = "s3")]
+            sharing: origin.sharing,
             reached: ArcSwap::from_pointee(reached),
             covered: AtomicU64::new(0),
             figures: Mutex::new(SnapshotFigures { number, ..SnapshotFigures::default() }),
             is_stopped: AtomicBool::new(false),
         });
+        #[cfg(feature = "s3")]
+        if let Some(sharing) = &state.sharing
+            && number > 0
+        {
+            sharing.mark(number, 0);
+        }
         let mut thread = None;
         if state.plan.changes > 0 {
             let (stop, stopped) = sync_channel(0);
@@ -142,7 +160,10 @@ impl Snapshots {
         let worth = (state.plan.changes / SOONER_AT_END).max(1);
         if state.plan.changes > 0 && state.waiting() >= worth {
             state.is_stopped.store(false, Ordering::Relaxed);
-            state.write();
+            // Whoever ends may be on a thread that runs what others wait for.
+            std::thread::scope(|scope| {
+                scope.spawn(|| state.write_at_end(worth));
+            });
         }
     }
 
@@ -176,14 +197,87 @@ impl State {
         let is_there = self.figures.lock().number > 0;
         let mut rested = is_there.then(|| Instant::now() + self.plan.pause);
         while stopped.recv_timeout(look_every) == Err(RecvTimeoutError::Timeout) {
+            #[cfg(feature = "s3")]
+            self.tend();
             let is_rested = rested.is_none_or(|until| Instant::now() >= until);
             if is_rested && self.waiting() >= self.plan.changes {
-                let took = self.write();
+                let took = self.write_and_share(self.plan.changes, &|| self.is_stopped());
                 let rest = self.plan.pause.max(took.saturating_mul(REST));
                 let rest = if self.plan.pause.is_zero() { Duration::ZERO } else { rest };
                 rested = Some(Instant::now() + rest);
             }
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Writes a snapshot, unless others have shared one that leaves fewer than so many changes, and shares it; gives the
+    /// time that writing took.
+    #[cfg(feature = "s3")]
+    fn write_and_share(&self, changes: u64, is_stopped: &dyn Fn() -> bool) -> Duration {
+        let Some(sharing) = &self.sharing else { return self.write() };
+        let look = || sharing.look(self.reached.load().number, is_stopped);
+        self.mark();
+        self.cover(look().and_then(|seen| seen.covers));
+        if self.waiting() < changes {
+            return Duration::ZERO;
+        }
+        let before = self.figures.lock().written;
+        let took = self.write();
+        if self.figures.lock().written > before {
+            // Another machine may have been quicker meanwhile.
+            let own = self.covered.load(Ordering::Relaxed);
+            match look() {
+                Some(seen) if own.saturating_sub(seen.covers.unwrap_or(0)) < changes => {}
+                Some(_) => sharing.put(&self.plan.path, is_stopped),
+                None => sharing.owe(),
+            }
+        }
+        took
+    }
+
+    /// Writes a snapshot; gives the time it took.
+    #[cfg(not(feature = "s3"))]
+    fn write_and_share(&self, _: u64, _: &dyn Fn() -> bool) -> Duration {
+        self.write()
+    }
+
+    #[cfg(feature = "s3")]
+    fn write_at_end(&self, changes: u64) {
+        let until = Instant::now() + SHARE_AT_END_MAX;
+        self.write_and_share(changes, &|| Instant::now() >= until);
+    }
+
+    #[cfg(not(feature = "s3"))]
+    fn write_at_end(&self, _: u64) {
+        self.write();
+    }
+
+    /// Keeps in mind how far the memory has come.
+    #[cfg(feature = "s3")]
+    fn mark(&self) {
+        if let Some(sharing) = &self.sharing {
+            let resident = self.memory.read();
+            sharing.mark(resident.applied(), resident.changes());
+        }
+    }
+
+    /// So many changes are covered by a snapshot that others have shared.
+    #[cfg(feature = "s3")]
+    fn cover(&self, changes: Option<u64>) {
+        self.covered.fetch_max(changes.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Looks from time to time what others have shared.
+    #[cfg(feature = "s3")]
+    fn tend(&self) {
+        let Some(sharing) = &self.sharing else { return };
+        self.mark();
+        let (number, reached) = (self.figures.lock().number, self.reached.load().number);
+        let own = (&*self.plan.path, number);
+        self.cover(sharing.tend(self.plan.pause, own, reached, &|| self.is_stopped()));
     }
 
     /// The memory, and the journal's root at the very number that the memory is in step with.
@@ -206,7 +300,7 @@ impl State {
             return Duration::ZERO;
         };
         let title = Title { id: self.clock.random(), number, root, entries: resident.entries() };
-        let is_stopped = || self.is_stopped.load(Ordering::Relaxed);
+        let is_stopped = || self.is_stopped();
         let began = Instant::now();
         let written = snapshot::write(&self.plan.path, &self.keys, &title, &resident, &is_stopped);
         let took = began.elapsed();

@@ -29,6 +29,10 @@ pub mod cluster;
 #[cfg(feature = "postgres")]
 mod copying;
 mod failing;
+#[cfg(feature = "s3")]
+mod bucket;
+#[cfg(feature = "s3")]
+mod fetching;
 #[cfg(feature = "postgres")]
 mod faults;
 mod keeping;
@@ -36,6 +40,8 @@ mod keeping;
 mod proxy;
 #[cfg(feature = "postgres")]
 mod servers;
+#[cfg(feature = "s3")]
+mod sharing;
 mod snapshots;
 mod verifying;
 

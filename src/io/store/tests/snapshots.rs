@@ -17,28 +17,28 @@ on_both! {
 }
 
 /// Snapshots at the end only, and there after few changes.
-fn at_the_end(home: &Home) -> Settings {
+pub fn at_the_end(home: &Home) -> Settings {
     let pause = Duration::from_secs(3600);
     Settings { snapshot_changes: 200, snapshot_pause: pause, ..home.settings() }
 }
 
-async fn open(home: &Home, settings: Settings) -> Store {
+pub async fn open(home: &Home, settings: Settings) -> Store {
     Store::open(settings, Arc::clone(&home.keys), home.clock.clone()).await.unwrap()
 }
 
-fn path(home: &Home) -> PathBuf {
+pub fn path(home: &Home) -> PathBuf {
     home.folder.path().join("snapshot")
 }
 
-type Answers = Vec<(u64, Vec<(u32, String)>)>;
+pub type Answers = Vec<(u64, Vec<(u32, String)>)>;
 
 /// How many values are listed themselves.
-fn exact(answers: &Answers) -> usize {
+pub fn exact(answers: &Answers) -> usize {
     answers.iter().filter(|(_, hits)| hits.iter().any(|(distance, _)| *distance == 0)).count()
 }
 
 /// Which entries answer to the values of a number of entries, by the value asked for.
-fn answers(memory: &Memory, values: u64) -> Answers {
+pub fn answers(memory: &Memory, values: u64) -> Answers {
     let picture = memory.read();
     let mut scratch = Scratch::default();
     let mut answers = Vec::new();
@@ -55,7 +55,7 @@ fn answers(memory: &Memory, values: u64) -> Answers {
 }
 
 /// Everything that a memory says of itself.
-fn told(memory: &Memory) -> String {
+pub fn told(memory: &Memory) -> String {
     let picture = memory.read();
     let banks: Vec<_> = picture
         .of(&scope())
@@ -91,7 +91,7 @@ async fn refused(home: &Home, expected: &(String, Answers)) {
 }
 
 /// Waits until the writer of a store that was dropped has let go of it.
-async fn settled() {
+pub async fn settled() {
     tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
