@@ -6,6 +6,7 @@ pub mod id;
 pub mod time;
 pub mod signal;
 pub mod encoding;
+pub mod sum;
 pub mod hamming;
 pub mod raster;
 pub mod jpeg;

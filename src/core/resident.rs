@@ -8,6 +8,7 @@ use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
 use crate::core::matcher::{Matcher, Merge, Merged, Pace, Retired, Room};
 use crate::core::policy::Surface;
+use crate::core::sum::Sum;
 use imbl::{HashMap, OrdMap};
 use std::sync::Arc;
 
@@ -155,6 +156,21 @@ impl Resident {
             holding.matcher.banks().map(|bank| bank.entry_count).sum()
         };
         self.holdings.values().map(of).sum()
+    }
+
+    /// A sum of everything that is kept: two memories that answer alike have the same one, however they came to be.
+    #[must_use]
+    pub fn sum(&self) -> [u8; 32] {
+        let mut sum = Sum::default();
+        self.tenants.values().for_each(|tenant| sum.add_record("tenant", "", tenant));
+        self.credentials.values().for_each(|known| sum.add_record("credential", "", known));
+        for (scope, holding) in &self.holdings {
+            let scope = scope.to_string();
+            let surfaces = holding.surfaces.values();
+            surfaces.for_each(|surface| sum.add_record("surface", &scope, surface));
+            holding.matcher.sum(&scope, &mut sum);
+        }
+        sum.bytes()
     }
 
     /// Writes the memory as it is: what changes in clones of it meanwhile is not seen.

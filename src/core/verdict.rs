@@ -322,6 +322,9 @@ pub struct BankVersion {
 pub struct Versions {
     /// Journal number up to which the index was in step.
     pub index: u64,
+    /// For how long it may have missed what other processes changed.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub index_age: Duration,
     /// Every bank that was consulted.
     pub banks: Vec<BankVersion>,
     /// The surface whose policy decided.

@@ -16,10 +16,12 @@ use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Signals that are looked up on the thread of the call itself.
 const PROBES_HERE_MAX: usize = 4;
+/// Longest wait for what the caller knows to have been written.
+const BEHIND_MAX: Duration = Duration::from_millis(500);
 
 /// What is asked, for whom, and under which key.
 #[derive(Debug, Clone)]
@@ -68,11 +70,20 @@ impl Desk {
         }
     }
 
-    /// Whether the surface is open for calls and the memory is as far as the caller asks.
+    /// Waits where the memory is not as far as the caller asks, since what others wrote arrives within moments.
+    async fn wait_for_index(&self, context: &Context) {
+        if self.store.resident().read().applied() < context.index_min {
+            self.store.wait_for(context.index_min, BEHIND_MAX).await;
+        }
+    }
+
+    /// Whether the surface is open for calls and the memory is as far as the caller asks; where others may just have
+    /// written that, it is waited for.
     ///
     /// # Errors
     /// [`Reason::IndexBehind`], [`Reason::SurfaceRevoked`], [`Reason::FieldInvalid`].
-    pub fn admit(&self, call: &Call, context: &Context) -> Result<(), Refusal> {
+    pub async fn admit(&self, call: &Call, context: &Context) -> Result<(), Refusal> {
+        self.wait_for_index(context).await;
         let resident = self.store.resident().read();
         place(&resident, call, context).map(|_| ())
     }
@@ -92,7 +103,8 @@ impl Desk {
         let (now, end) = (self.clock.now(), self.item_deadline(call));
         let resident = self.store.resident().read();
         let (holding, surface) = place(&resident, call, context)?;
-        let moment = Moment { now, id, index: resident.applied() };
+        let (index, index_age) = (resident.applied(), self.store.age());
+        let moment = Moment { now, id, index, index_age };
         let mut deciding = Deciding::new(holding, surface, context, question, moment);
         deciding.look(holding, question, || Instant::now() >= end);
         Ok(deciding.conclude(holding, surface, question))
@@ -130,6 +142,7 @@ impl Desk {
         context: &Context,
         question: Question,
     ) -> Result<Decided, Refusal> {
+        self.wait_for_index(context).await;
         if question.probes.len() <= PROBES_HERE_MAX {
             return self.decide(call, context, &question);
         }

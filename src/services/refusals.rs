@@ -59,6 +59,8 @@ impl From<StoreError> for Refusal {
             | StoreError::OutcomeUnknown
             | StoreError::Failed
             | StoreError::InUse
+            | StoreError::Overtaken
+            | StoreError::Unfollowable(_)
             | StoreError::Schema { .. }
             | StoreError::Rollback(_)
             | StoreError::Restoring

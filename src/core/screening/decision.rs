@@ -15,6 +15,7 @@ use crate::core::verdict::{
     Assurance, BankVersion, CheckState, Disposition, Finding, OnIncomplete, RecommendedAction,
     Verdict, Versions,
 };
+use std::time::Duration;
 
 /// What is taken from outside for one decision.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Moment {
     pub id: VerdictId,
     /// Journal number up to which the memory is in step.
     pub index: u64,
+    /// For how long it may have missed what other processes changed.
+    pub index_age: Duration,
 }
 
 /// A verdict, and the least complete state among the required checks.
@@ -56,7 +59,7 @@ impl Deciding {
     ) -> Self {
         let is_lawful = !lacks_legal_basis(surface, context);
         let lookup = is_lawful.then(|| Lookup::new(seed(context, question)));
-        let mut versions = versions(holding, surface, moment.index, moment.now);
+        let mut versions = versions(holding, surface, &moment);
         if question.by_coefficients {
             versions.engine = format!("{}; {}", pdq::engine(), pdq::engine_coefficients());
         }
@@ -144,9 +147,10 @@ fn actions(by_findings: Disposition, assurance: Assurance) -> Vec<RecommendedAct
     actions
 }
 
-fn versions(holding: &Holding, surface: &Surface, index: u64, now: Time) -> Versions {
+fn versions(holding: &Holding, surface: &Surface, moment: &Moment) -> Versions {
     Versions {
-        index,
+        index: moment.index,
+        index_age: moment.index_age,
         banks: holding
             .matcher
             .banks()
@@ -154,7 +158,7 @@ fn versions(holding: &Holding, surface: &Surface, index: u64, now: Time) -> Vers
             .map(|status| BankVersion {
                 bank: status.bank.id.clone(),
                 version: status.number,
-                age: now.since(status.bank.learned),
+                age: moment.now.since(status.bank.learned),
             })
             .collect(),
         surface: surface.id.clone(),

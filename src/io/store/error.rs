@@ -48,6 +48,12 @@ pub enum StoreError {
     /// Another process writes to this store.
     #[error("another process writes to this store")]
     InUse,
+    /// The store, or a lease on it, was taken over: what this process still wanted to write may not be written.
+    #[error("others took over")]
+    Overtaken,
+    /// The journal is not, or no longer, the one that this process has read.
+    #[error("the journal cannot be followed: {0}")]
+    Unfollowable(&'static str),
     /// The target of a copy holds a store already.
     #[error("the target holds a store already")]
     Occupied,
@@ -163,6 +169,18 @@ impl StoreError {
     #[must_use]
     pub const fn is_away(&self) -> bool {
         matches!(self, Self::Away(_) | Self::Late | Self::Conflict)
+    }
+}
+
+impl StoreError {
+    /// Whether whoever meets it may write nothing more: what is stored is others', or is not what it should be.
+    #[must_use]
+    pub const fn ends_writing(&self) -> bool {
+        match self {
+            Self::InUse | Self::Unfollowable(_) => true,
+            Self::Corrupt(what) => matches!(what.as_bytes(), b"head"),
+            _ => false,
+        }
     }
 }
 

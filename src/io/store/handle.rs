@@ -6,6 +6,7 @@ use super::error::StoreError;
 use super::figures::SnapshotFigures;
 use super::held::Held;
 use super::inbox::{Change, Job, Message, Refusal, Shared};
+use super::lease::{Lease, Task};
 use super::memory::Memory;
 use super::requests::Key;
 use super::settings::Settings;
@@ -22,6 +23,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// The store. Clones are the same store.
@@ -180,6 +182,26 @@ impl Store {
     #[must_use]
     pub fn is_away(&self) -> bool {
         self.0.shared.away.load(Ordering::SeqCst)
+    }
+
+    /// For how long the memory may have fallen behind what others wrote to the database; zero where there are no others.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        if self.0.settings.server.is_none() { Duration::ZERO } else { self.0.shared.step.age() }
+    }
+
+    /// Waits, where others may write, until the memory has come as far as `number`, at most for a while: whoever asks
+    /// looks how far it is.
+    pub async fn wait_for(&self, number: u64, patience: Duration) {
+        if self.0.settings.server.is_some() {
+            self.0.shared.step.wait(&self.0.shared.memory, number, patience).await;
+        }
+    }
+
+    /// The right to do what only one process may do, where this is the one.
+    #[must_use]
+    pub fn lease(&self, task: Task) -> Option<Lease> {
+        self.0.shared.leases.of(task)
     }
 
     /// Number of commits that wrote something since the store was opened.

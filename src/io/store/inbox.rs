@@ -1,10 +1,13 @@
 //! What the writer is asked, and what it shares with those who ask it.
 
 use super::error::StoreError;
+use super::lease::Leases;
 use super::memory::Memory;
 use super::spool::Asked;
+use super::step::Step;
 use super::tx::Tx;
 use super::words::Answer;
+use crate::core::time::Time;
 use futures_util::future::BoxFuture;
 use std::any::Any;
 use std::sync::Arc;
@@ -58,6 +61,12 @@ pub(super) struct Shared {
     pub(super) back: Arc<Notify>,
     /// Commits that wrote something.
     pub(super) commits: AtomicU64,
+    /// When the memory was last known to be in step.
+    pub(super) step: Step,
+    /// Up to when everything that was counted is in the journal.
+    pub(super) counted: parking_lot::Mutex<Time>,
+    /// What this process may do that only one may.
+    pub(super) leases: Leases,
     /// What happens to the next commit.
     #[cfg(test)]
     pub(super) fault: parking_lot::Mutex<Option<Fault>>,

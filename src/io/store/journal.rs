@@ -225,6 +225,35 @@ pub async fn events(
     rows.iter().map(|row| read_row(keys, row)).collect()
 }
 
+/// Events that are taken into account at a time.
+pub const NEXT_AT_ONCE: u64 = 256;
+
+/// The next events behind a frontier, none of them beyond `size`, put on it; nothing where it reaches so far.
+///
+/// # Errors
+/// As [`events`]; [`StoreError::Corrupt`] where one is missing or was erased.
+pub async fn next(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    frontier: &mut Frontier,
+    size: u64,
+) -> Result<Vec<(u64, Event)>, StoreError> {
+    let limit = size.saturating_sub(frontier.size()).min(NEXT_AT_ONCE);
+    let found = events(conn, keys, frontier.size() + 1, limit).await?;
+    if found.len() as u64 != limit {
+        return Err(StoreError::Corrupt("journal is not dense"));
+    }
+    let mut next = Vec::with_capacity(found.len());
+    for (recorded, leaf) in found {
+        if recorded.number != frontier.size() + 1 {
+            return Err(StoreError::Corrupt("journal is not dense"));
+        }
+        frontier.append(leaf, |_| {});
+        next.push((recorded.number, recorded.event.ok_or(StoreError::Corrupt("erased event"))?));
+    }
+    Ok(next)
+}
+
 /// The event with a number.
 ///
 /// # Errors

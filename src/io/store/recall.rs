@@ -27,9 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Events that are replayed at a time.
-const EVENTS_AT_ONCE: u64 = 256;
-/// Rounds of them after which layers are merged.
+/// Rounds of events after which layers are merged.
 const ROUNDS_PER_MERGE: u64 = 4;
 /// Bytes of events that are replayed whatever there is to be loaded.
 const REPLAYED_BYTES_MIN: u64 = 64 << 20;
@@ -286,18 +284,8 @@ async fn replay(
 ) -> Result<(), Unfit> {
     let mut rounds = 0_u64;
     while frontier.size() < head.size {
-        let events = journal::events(conn, keys, frontier.size() + 1, EVENTS_AT_ONCE).await?;
-        if events.is_empty() {
-            return Err(unfit("events behind it are missing"));
-        }
-        for (recorded, leaf) in events {
-            if recorded.number != frontier.size() + 1 {
-                return Err(unfit("events behind it are missing"));
-            }
-            frontier.append(leaf, |_| {});
-            let event = recorded.event.ok_or(unfit("an event behind it was erased"))?;
-            resident.apply(recorded.number, &event);
-        }
+        let events = journal::next(conn, keys, &mut frontier, head.size).await?;
+        events.iter().for_each(|(number, event)| resident.apply(*number, event));
         rounds += 1;
         if rounds.is_multiple_of(ROUNDS_PER_MERGE) {
             resident.settle();

@@ -49,6 +49,8 @@ impl Server {
 /// What can be set about the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// What people call this process, among others that share a database.
+    pub title: String,
     /// The database file of SQLite; beside it lie the lock and whatever else belongs to this machine.
     pub database: PathBuf,
     /// The server that holds the database instead; none for SQLite.
@@ -103,6 +105,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            title: String::new(),
             database: PathBuf::from("bulwark.db"),
             server: None,
             spool: PathBuf::from("spool"),

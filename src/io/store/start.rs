@@ -3,16 +3,20 @@
 use super::counters::Counters;
 use super::dialect::{self, Pool, Readers};
 use super::error::StoreError;
+use super::follow::{Follower, Own};
 use super::handle::{Inner, Store};
+use super::head;
 use super::held::Held;
 use super::inbox::{Message, Shared};
-use super::lease::{self, Holder};
+use super::lease::{Leases, Watched};
 use super::memory::Memory;
 use super::open;
 use super::recall;
+use super::replica::{self, Name, Replica};
 use super::settings::Settings;
 use super::snapshots::{Plan, Reached, Snapshots};
 use super::spool::Spool;
+use super::step::Step;
 use super::tx::Tx;
 use super::witness;
 use super::writer::Writer;
@@ -22,6 +26,7 @@ use crate::io::seal::KeyRing;
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// Connections kept for what screening looks up; each look-up takes well under a millisecond.
@@ -57,22 +62,38 @@ impl Store {
         }
         open::check_version(&mut conn).await?;
         open::check_keys(&mut conn, &keys).await?;
-        let holder = if conn.is_remote() { Some(Holder::of(&settings)?) } else { None };
-        if let Some(holder) = &holder {
-            lease::take(&mut conn, &settings, holder).await?;
-        }
-        let (before, head) = open::take_over(&mut conn, &keys).await?;
+        let own = if conn.is_remote() { Some(own(&settings, &clock)?) } else { None };
+        let asked = Instant::now();
+        let (lost_since, head) = match &own {
+            None => {
+                let (before, head) = open::take_over(&mut conn, &keys).await?;
+                ((!before.clean).then_some(before.time), head)
+            }
+            Some(own) => {
+                let lost_since = replica::unfinished(&mut conn, &own.replica.name).await?;
+                // Others go on writing: what is read here is as it was at one moment.
+                conn.begin_reading().await?;
+                (lost_since, head::read(&mut conn, &keys).await?)
+            }
+        };
         let frontier = open::check_tail(&mut conn, &keys, &head).await?;
         let (resident, from) = recall::load(&mut conn, &keys, &head, &settings).await?;
+        if own.is_some() {
+            conn.roll_back().await;
+        }
         let shared = Arc::new(Shared {
             memory: Memory::share(resident)?,
             failed: AtomicBool::new(false),
             away: AtomicBool::new(false),
             back: Arc::default(),
             commits: AtomicU64::new(0),
+            step: Step::default(),
+            counted: Mutex::new(lost_since.unwrap_or_else(|| clock.now())),
+            leases: Leases::new(own.is_none()),
             #[cfg(test)]
             fault: parking_lot::Mutex::default(),
         });
+        shared.step.reach(asked);
         let plan = Plan {
             path: settings.snapshot.clone(),
             changes: settings.snapshot_changes,
@@ -82,17 +103,20 @@ impl Store {
         let snapshots = Snapshots::begin(plan, &keys, &clock, &shared.memory, reached, from)?;
         let snapshots_watched = snapshots.watched();
         conn.hurry(&settings).await?;
-        let writer = Writer {
-            tx: Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.memory)),
+        let tx = Tx::new(conn, Arc::clone(&keys), clock.clone(), head, Arc::clone(&shared.memory));
+        let mut at = Follower {
+            tx,
             frontier,
             settings: settings.clone(),
             shared: Arc::clone(&shared),
-            cleared: 0,
             snapshots,
-            lock,
-            holder,
+            own,
             unsure: None,
         };
+        // What others wrote while this process was loading.
+        at.look().await?;
+        at.beat().await?;
+        let writer = Writer { at, cleared: 0, lock };
         let (messages, inbox) = mpsc::channel(settings.waiting_max.max(1));
         start(writer, inbox)?;
         let pool = Pool::new(&settings, settings.readers, Readers::Fresh);
@@ -118,15 +142,17 @@ impl Store {
             counts_lost: Mutex::default(),
         };
         let store = Self(Arc::new(inner));
-        if !before.clean {
-            let at = log_time(before.time, store.0.clock.now());
-            store.record(Event::CountsLost { since: before.time, at }).await?;
+        if let Some(since) = lost_since {
+            let at = log_time(since, store.0.clock.now());
+            store.record(Event::CountsLost { since, at }).await?;
+            *store.0.shared.counted.lock() = at;
         }
         if store.drain_spool().await.is_err() {
             // What waits stays where it is; upkeep tries again.
             tracing::warn!("the spool could not be drained");
         }
         store.keep_up();
+        store.reap();
         Ok(store)
     }
 
@@ -186,6 +212,23 @@ impl Store {
         self.0.messages.send(close).await.map_err(|_| StoreError::Failed)?;
         closed.await.map_err(|_| StoreError::Failed)?.and(flushed)
     }
+}
+
+/// What others will know of this process.
+fn own(settings: &Settings, clock: &Clock) -> Result<Own, StoreError> {
+    let now = clock.now();
+    let replica = Replica {
+        name: Name::of(settings)?,
+        title: settings.title.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        began: now,
+        beat: 0,
+        beaten: now,
+        counted: now,
+        applied: 0,
+        entries: 0,
+    };
+    Ok(Own { replica, beaten: None, watched: Watched::default() })
 }
 
 /// Starts the writer on a thread of its own, so that sealing and hashing never hold up the callers' runtime.

@@ -3,6 +3,7 @@
 use super::dialect::{Conn, Value};
 use super::error::StoreError;
 use super::head::Head;
+use super::lease::{self, Lease};
 use super::memory::Memory;
 use super::project::{self, Late};
 use super::rows::{self, NO_SCOPE};
@@ -27,7 +28,7 @@ pub struct Tx {
     pub(super) late: Late,
     /// Events of the transaction, to be appended at its end.
     pub(super) recorded: Vec<Event>,
-    /// The memory of the process: in step with everything before this transaction, since the writer alone changes it.
+    /// The memory of the process: in step with everything before this transaction, which began by seeing to it.
     resident: Arc<Memory>,
     savepoint: bool,
 }
@@ -118,6 +119,14 @@ impl Tx {
         project::project(&mut self.conn, &self.keys, &mut self.late, number, &event).await?;
         self.recorded.push(event);
         Ok(number)
+    }
+
+    /// Makes sure that a lease still holds, and that nobody takes it before this transaction ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Overtaken`] where somebody else has taken it.
+    pub async fn fence(&mut self, lease: Lease) -> Result<(), StoreError> {
+        lease::fence(&mut self.conn, lease).await
     }
 
     /// A tenant.

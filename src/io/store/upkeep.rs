@@ -58,6 +58,7 @@ impl Store {
                 return Err(error);
             }
         }
+        let now = self.0.clock.now();
         let counts = self.0.counters.take();
         let minute = self.0.clock.now().minute();
         let mut number = None;
@@ -77,6 +78,7 @@ impl Store {
                 }
             }
         }
+        *self.0.shared.counted.lock() = now;
         Ok(number)
     }
 

@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::handle::{Inner, Store};
+use super::lease::Task;
 use super::report::Report;
 use super::verify::verify;
 use std::sync::{Arc, Weak};
@@ -15,7 +16,8 @@ const AGAIN_AFTER: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 impl Store {
-    /// Verifies the whole store every `every`, the first time at once, for as long as it is in use. `tell` gets every
+    /// Verifies the whole store every `every`, the first time at once, for as long as it is in use; of several processes
+    /// that share a database only one does. `tell` gets every
     /// report, good or not, and the error where the store could not be read. Each run reads one state of the database,
     /// so that the write-ahead log is not folded in while it lasts.
     ///
@@ -41,11 +43,13 @@ async fn watch(
     tell: impl Fn(Result<Report, StoreError>) + Send,
 ) {
     loop {
-        let Some((settings, keys)) =
-            store.upgrade().map(|store| (store.settings.clone(), Arc::clone(&store.keys)))
-        else {
-            return;
-        };
+        let Some(inner) = store.upgrade() else { return };
+        let (settings, keys) = (inner.settings.clone(), Arc::clone(&inner.keys));
+        let is_mine = Store(inner).lease(Task::Verifying).is_some();
+        if !is_mine {
+            tokio::time::sleep(LOOK_EVERY.min(every)).await;
+            continue;
+        }
         let report = verify(&settings, &keys, PAUSE).await;
         let is_away = report.as_ref().is_err_and(StoreError::is_away);
         let every = if is_away { every.min(AGAIN_AFTER) } else { every };

@@ -3,51 +3,35 @@
 //! A database on this machine that fails ends writing. One behind a line may be lost and come back: a transaction that
 //! was not committed is run again, and whether one was committed whose answer was lost is read from the head.
 
+use super::away::Back;
 use super::dialect::{Batch, Value};
 use super::error::StoreError;
+use super::follow::{Follower, LOOK_EVERY, Unsure};
 use super::head::{self, Head};
-use super::inbox::{Change, Job, Message, Refusal, Shared};
+use super::inbox::{Change, Job, Message, Refusal};
 use super::journal;
-use super::lease::{self, Holder};
-use super::line;
+use super::lease;
 use super::project::push_late;
+use super::replica;
 use super::requests::{self, Kept, Key};
-use super::settings::{OnFailure, Settings};
-use super::snapshots::Snapshots;
+use super::settings::OnFailure;
 use super::spool::Asked;
-use super::tx::Tx;
 use super::words::Answer;
-use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use futures_util::FutureExt as _;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// A commit whose answer was lost.
-pub(super) struct Unsure {
-    frontier: Frontier,
-    after: Head,
-    events: Vec<(u64, Event)>,
-}
-
 pub(super) struct Writer {
-    pub(super) tx: Tx,
-    pub(super) frontier: Frontier,
-    pub(super) settings: Settings,
-    pub(super) shared: Arc<Shared>,
+    /// Ends before the lock does.
+    pub(super) at: Follower,
     /// Log time in milliseconds at which old requests were last cleared away.
     pub(super) cleared: i64,
-    /// Ends before the lock does.
-    pub(super) snapshots: Snapshots,
     /// Held for as long as this process may write.
     pub(super) lock: Option<std::fs::File>,
-    /// By what name it writes to a database that others can reach.
-    pub(super) holder: Option<Holder>,
-    pub(super) unsure: Option<Unsure>,
 }
 
 type Outcome = Option<Result<Answer, Refusal>>;
@@ -87,18 +71,20 @@ impl Writer {
                         break;
                     }
                 }
-                if jobs.len() >= self.settings.group_max.max(1) {
+                if jobs.len() >= self.at.settings.group_max.max(1) {
                     break;
                 }
                 next = messages.try_recv().ok();
             }
-            if !jobs.is_empty() && !self.group(jobs).await {
-                self.fail();
+            if !jobs.is_empty()
+                && let Err(error) = self.group(jobs).await
+            {
+                self.fail(&error);
                 return;
             }
             if let Some((clean, done)) = close {
                 let result = if clean { self.finish().await } else { Ok(()) };
-                let Self { tx, lock, snapshots, .. } = self;
+                let Self { at: Follower { tx, snapshots, .. }, lock, .. } = self;
                 let result = result.and(tx.conn.close().await);
                 if clean && result.is_ok() {
                     snapshots.end();
@@ -112,139 +98,80 @@ impl Writer {
         }
     }
 
-    /// The next message; none where writing has ended. Meanwhile others are told that this writer is there, and a lost
-    /// connection is made again.
+    /// The next message; none where writing has ended. Meanwhile others are told that this process is there, what they
+    /// write is taken into account, and a lost connection is made again.
     async fn next(&mut self, messages: &mut mpsc::Receiver<Message>) -> Option<Message> {
-        loop {
-            let Some(holder) = &self.holder else { return messages.recv().await };
-            if self.tx.conn.is_lost() {
-                if let Some(ended) = self.be_away(messages).await {
-                    return ended;
-                }
-                continue;
-            }
-            if let Ok(message) = tokio::time::timeout(lease::BEAT_EVERY, messages.recv()).await {
-                return message;
-            }
-            if let Err(StoreError::InUse) = lease::beat(&mut self.tx.conn, holder).await {
-                self.fail();
-                return None;
-            }
+        if self.at.own.is_none() {
+            return messages.recv().await;
         }
-    }
-
-    /// Makes a lost connection again, and meanwhile tells everybody at once that the database is away. Gives what is to
-    /// be done instead of going on, if anything is.
-    async fn be_away(&mut self, messages: &mut mpsc::Receiver<Message>) -> Option<Option<Message>> {
-        self.set_away(true);
         loop {
-            let again = line::again(&self.settings, &self.tx.keys);
-            let found = match refusing(again, messages).await {
-                Ok(found) => found,
-                Err(ended) => return Some(ended),
-            };
-            let followed = match found {
-                Ok((conn, head)) => {
-                    self.tx.conn = conn;
-                    self.follow(&head)
+            if self.at.tx.conn.is_lost() {
+                match self.at.be_away(messages).await {
+                    Ok(Back::Again) => continue,
+                    Ok(Back::Asked(asked)) => return asked,
+                    Err(error) => {
+                        self.fail(&error);
+                        return None;
+                    }
                 }
-                Err(error) => Err(error),
-            };
-            match followed {
-                Ok(events) => {
-                    self.apply(events);
-                    self.set_away(false);
+            }
+            let mut attended = self.at.beat().await;
+            if attended.is_ok() {
+                match tokio::time::timeout(LOOK_EVERY, messages.recv()).await {
+                    Ok(message) => return message,
+                    Err(_) => attended = self.at.look().await,
+                }
+            }
+            match attended {
+                Err(error) if error.ends_writing() => {
+                    self.fail(&error);
                     return None;
                 }
-                Err(StoreError::InUse | StoreError::Corrupt("head")) => {
-                    self.fail();
-                    return Some(None);
-                }
-                Err(_) => {}
-            }
-            let pause = tokio::time::sleep(line::TRY_EVERY);
-            if let Err(ended) = refusing(pause, messages).await {
-                return Some(ended);
+                // What was not done for want of time is tried again.
+                Err(_) if !self.at.tx.conn.is_lost() => tokio::time::sleep(LOOK_EVERY).await,
+                _ => {}
             }
         }
     }
 
-    fn set_away(&self, away: bool) {
-        let before = self.shared.away.swap(away, Ordering::SeqCst);
-        match (before, away) {
-            (false, true) => tracing::warn!("the database is away: connecting again"),
-            (true, false) => {
-                tracing::info!("the database is back");
-                self.shared.back.notify_one();
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes note of where the head stands on a connection that was made again, and gives the events of a commit whose
-    /// answer was lost and that was kept after all. Here a replica would read what others wrote meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] where somebody else moved it.
-    fn follow(&mut self, head: &Head) -> Result<Vec<(u64, Event)>, StoreError> {
-        let is = |other: &Head| {
-            (head.size, head.root, head.epoch) == (other.size, other.root, other.epoch)
-        };
-        match self.unsure.take() {
-            Some(Unsure { frontier, after, events }) if is(&after) => {
-                self.frontier = frontier;
-                self.tx.head = after;
-                self.shared.commits.fetch_add(1, Ordering::Relaxed);
-                Ok(events)
-            }
-            _ if is(&self.tx.head) => Ok(Vec::new()),
-            _ => Err(StoreError::InUse),
-        }
-    }
-
-    /// Makes the connection again at once; says whether that could be done, with the events that were kept.
-    async fn regain(&mut self) -> Result<Vec<(u64, Event)>, StoreError> {
-        let (conn, head) = line::again(&self.settings, &self.tx.keys).await?;
-        self.tx.conn = conn;
-        self.follow(&head)
-    }
-
-    fn fail(&self) {
-        self.shared.failed.store(true, Ordering::SeqCst);
-        tracing::error!("the store stopped writing: only a restart can tell what was kept");
-        if self.settings.on_failure == OnFailure::Exit {
+    fn fail(&self, error: &StoreError) {
+        self.at.shared.failed.store(true, Ordering::SeqCst);
+        tracing::error!(%error, "the store stopped writing: only a restart can tell what was kept");
+        if self.at.settings.on_failure == OnFailure::Exit {
             std::thread::sleep(LAST_WORDS);
             std::process::exit(EXIT_IO);
         }
     }
 
-    /// Runs changes in one transaction and answers them; says whether writing may go on.
-    async fn group(&mut self, mut jobs: Vec<Job>) -> bool {
+    /// Runs changes in one transaction and answers them.
+    ///
+    /// # Errors
+    /// Why writing may not go on.
+    async fn group(&mut self, mut jobs: Vec<Job>) -> Result<(), StoreError> {
         for run in 1.. {
             let mut outcomes = Vec::with_capacity(jobs.len());
             let (error, mut then) = match self.transact(&mut jobs, &mut outcomes).await {
-                Ok(events) => {
-                    self.apply(events);
+                Ok(()) => {
                     for (job, outcome) in jobs.into_iter().zip(outcomes) {
                         // A caller that is gone is told nothing.
                         let _ = outcome.map(|outcome| job.answer.send(outcome));
                     }
-                    return true;
+                    return Ok(());
                 }
                 Err(failed) => failed,
             };
             if then == Then::Again && run < RUNS_MAX {
-                if !self.tx.conn.is_lost() {
+                if !self.at.tx.conn.is_lost() {
                     continue;
                 }
-                match self.regain().await {
+                match self.at.regain().await {
                     Ok(_) => continue,
-                    Err(StoreError::InUse | StoreError::Corrupt("head")) => then = Then::Stop,
-                    Err(_) => self.set_away(true),
+                    Err(error) if error.ends_writing() => then = Then::Stop,
+                    Err(_) => self.at.set_away(true),
                 }
             }
             if then == Then::Stop {
-                self.shared.failed.store(true, Ordering::SeqCst);
+                self.at.shared.failed.store(true, Ordering::SeqCst);
             }
             outcomes.resize_with(jobs.len(), || None);
             for (job, outcome) in jobs.into_iter().zip(outcomes) {
@@ -254,71 +181,60 @@ impl Writer {
                 };
                 let _ = job.answer.send(Err(refused));
             }
-            return then != Then::Stop;
+            return if then == Then::Stop { Err(error) } else { Ok(()) };
         }
-        true
+        Ok(())
     }
 
-    fn apply(&self, events: Vec<(u64, Event)>) {
-        if !events.is_empty() {
-            self.shared.memory.apply(&events);
-            self.snapshots.reach(self.tx.head.size, self.tx.head.root);
-        }
-    }
-
-    /// Gives the events that were committed, or an error and what becomes of writing. The outcome of every job that was
-    /// run ends up in `outcomes`.
+    /// Commits changes, or gives an error and what becomes of writing. The outcome of every job that was run ends up in
+    /// `outcomes`.
     async fn transact(
         &mut self,
         jobs: &mut [Job],
         outcomes: &mut Vec<Outcome>,
-    ) -> Result<Vec<(u64, Event)>, (StoreError, Then)> {
+    ) -> Result<(), (StoreError, Then)> {
         let result = self.changes(jobs, outcomes).await;
         if let Err(error) = result {
             return Err(self.give_up(error).await);
         }
-        if self.tx.recorded.is_empty() {
-            self.tx.conn.roll_back().await;
-            return Ok(Vec::new());
+        if self.at.tx.recorded.is_empty() {
+            self.at.tx.conn.roll_back().await;
+            return Ok(());
         }
         let (frontier, after) = match self.append().await {
             Ok(appended) => appended,
             Err(error) => return Err(self.give_up(error).await),
         };
         let committed = self.commit().await;
-        let first = self.tx.head.size + 1;
-        let events = (first..).zip(self.tx.recorded.drain(..)).collect();
+        let first = self.at.tx.head.size + 1;
+        let events: Vec<_> = (first..).zip(self.at.tx.recorded.drain(..)).collect();
         match committed {
             Ok(()) => {
-                self.frontier = frontier;
-                self.tx.head = after;
-                self.shared.commits.fetch_add(1, Ordering::Relaxed);
-                Ok(events)
+                self.at.frontier = frontier;
+                self.at.tx.head = after;
+                self.at.shared.commits.fetch_add(1, Ordering::Relaxed);
+                self.at.apply(&events);
+                Ok(())
             }
             // What was written may have reached the disk or not: nobody may be told either.
-            Err(_) if self.holder.is_none() => Err((StoreError::OutcomeUnknown, Then::Stop)),
+            Err(_) if self.at.own.is_none() => Err((StoreError::OutcomeUnknown, Then::Stop)),
             Err(error) => {
-                self.unsure = Some(Unsure { frontier, after, events });
+                self.at.unsure = Some(Unsure { frontier, after, events });
                 self.look_again(error).await
             }
         }
     }
 
-    /// Reads from the head whether a commit was kept whose answer was lost.
-    async fn look_again(
-        &mut self,
-        lost: StoreError,
-    ) -> Result<Vec<(u64, Event)>, (StoreError, Then)> {
-        match self.regain().await {
-            Ok(events) if !events.is_empty() => Ok(events),
-            Ok(_) => Err((lost, Then::Again)),
-            Err(error @ (StoreError::InUse | StoreError::Corrupt("head"))) => {
-                Err((error, Then::Stop))
-            }
+    /// Finds out whether a commit was kept whose answer was lost.
+    async fn look_again(&mut self, lost: StoreError) -> Result<(), (StoreError, Then)> {
+        match self.at.regain().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err((lost, Then::Again)),
+            Err(error) if error.ends_writing() => Err((error, Then::Stop)),
             Err(_) => {
                 // The connection is of no use any more, whatever the server said last.
-                self.tx.conn.lose();
-                self.set_away(true);
+                self.at.tx.conn.lose();
+                self.at.set_away(true);
                 Err((StoreError::OutcomeUnknown, Then::GoOn))
             }
         }
@@ -326,11 +242,11 @@ impl Writer {
 
     /// Gives the transaction up, of which nothing is kept.
     async fn give_up(&mut self, error: StoreError) -> (StoreError, Then) {
-        self.tx.conn.roll_back().await;
+        self.at.tx.conn.roll_back().await;
         let then = match error {
-            StoreError::InUse | StoreError::Corrupt("head") => Then::Stop,
+            _ if error.ends_writing() => Then::Stop,
             StoreError::Conflict => Then::Again,
-            _ if self.holder.is_some() && self.tx.conn.is_lost() => Then::Again,
+            _ if self.at.own.is_some() && self.at.tx.conn.is_lost() => Then::Again,
             _ => Then::GoOn,
         };
         (error, then)
@@ -341,13 +257,9 @@ impl Writer {
         jobs: &mut [Job],
         outcomes: &mut Vec<Outcome>,
     ) -> Result<(), StoreError> {
-        let head = head::begin(&mut self.tx.conn, &self.tx.keys).await?;
-        let ours = self.tx.head;
-        if (head.size, head.root, head.epoch) != (ours.size, ours.root, ours.epoch) {
-            return Err(StoreError::InUse);
-        }
-        self.tx.begin(head);
-        self.tx.conn.take_erred();
+        let head = self.at.begin().await?;
+        self.at.tx.begin(head);
+        self.at.tx.conn.take_erred();
         let mut requests = HashMap::new();
         for job in jobs {
             if job.answer.is_closed() {
@@ -358,8 +270,8 @@ impl Writer {
             let outcome = self.one(job.request.clone(), &mut job.change, &mut requests).await;
             let outcome = match outcome {
                 // The caller is told what its statement failed of; the others share its fate.
-                Ok(Err(Refusal::Store(error))) if self.tx.conn.take_erred() => Err(error),
-                Ok(_) if self.tx.conn.take_erred() => Err(StoreError::Broken),
+                Ok(Err(Refusal::Store(error))) if self.at.tx.conn.take_erred() => Err(error),
+                Ok(_) if self.at.tx.conn.take_erred() => Err(StoreError::Broken),
                 other => other,
             };
             outcomes.push(Some(outcome?));
@@ -379,7 +291,7 @@ impl Writer {
         if let Some((key, digest)) = &key {
             let kept = match requests.get(key) {
                 Some(kept) => Some(kept.clone()),
-                None => match requests::find(&mut self.tx.conn, &self.tx.keys, key, oldest).await {
+                None => match requests::find(&mut self.at.tx.conn, &self.at.tx.keys, key, oldest).await {
                     Ok(kept) => kept,
                     Err(error) => return Ok(Err(Refusal::Store(error))),
                 },
@@ -392,14 +304,14 @@ impl Writer {
                 });
             }
         }
-        let mark = self.tx.mark();
-        let before = self.tx.number();
-        let run = AssertUnwindSafe(async { change(&mut self.tx).await }).catch_unwind().await;
+        let mark = self.at.tx.mark();
+        let before = self.at.tx.number();
+        let run = AssertUnwindSafe(async { change(&mut self.at.tx).await }).catch_unwind().await;
         let outcome = run.unwrap_or(Err(Refusal::Store(StoreError::Broken)));
         match outcome {
             Ok(bytes) => {
-                self.tx.release().await?;
-                let number = self.tx.number();
+                self.at.tx.release().await?;
+                let number = self.at.tx.number();
                 let number = (number > before).then_some(number);
                 if let (Some((key, digest)), Some(number)) = (key, number) {
                     requests.insert(key, Kept { digest, number, answer: bytes.clone() });
@@ -407,7 +319,7 @@ impl Writer {
                 Ok(Ok(Answer { bytes, number, first: true }))
             }
             Err(refusal) => {
-                self.tx.undo(mark).await?;
+                self.at.tx.undo(mark).await?;
                 Ok(Err(refusal))
             }
         }
@@ -415,25 +327,25 @@ impl Writer {
 
     /// Log time in milliseconds up to which kept requests are too old.
     fn oldest(&self) -> i64 {
-        let span = i64::try_from(self.settings.request_kept.as_millis()).unwrap_or(i64::MAX);
-        self.tx.now.millis().saturating_sub(span)
+        let span = i64::try_from(self.at.settings.request_kept.as_millis()).unwrap_or(i64::MAX);
+        self.at.tx.now.millis().saturating_sub(span)
     }
 
     async fn keep_requests(&mut self, requests: HashMap<Key, Kept>) -> Result<(), StoreError> {
-        let now = self.tx.now.millis();
+        let now = self.at.tx.now.millis();
         let clear_every = i64::try_from(CLEAR_EVERY.as_millis()).unwrap_or(i64::MAX);
         if now.saturating_sub(self.cleared) >= clear_every {
             let oldest = self.oldest();
-            requests::clear(&mut self.tx.conn, oldest).await?;
+            requests::clear(&mut self.at.tx.conn, oldest).await?;
             self.cleared = now;
         }
-        requests::keep(&mut self.tx.conn, &self.tx.keys, now, requests).await
+        requests::keep(&mut self.at.tx.conn, &self.at.tx.keys, now, requests).await
     }
 
     /// Appends the recorded events with one checkpoint and sets the head.
     async fn append(&mut self) -> Result<(Frontier, Head), StoreError> {
-        let tx = &mut self.tx;
-        let (before, events) = (&self.frontier, &tx.recorded);
+        let tx = &mut self.at.tx;
+        let (before, events) = (&self.at.frontier, &tx.recorded);
         let mut batch = Batch::default();
         let with = (&*tx.keys, &tx.clock, tx.now);
         let frontier = journal::append(&mut tx.conn, &mut batch, with, before, events).await?;
@@ -449,23 +361,24 @@ impl Writer {
 
     async fn commit(&mut self) -> Result<(), StoreError> {
         #[cfg(test)]
-        let fault = self.shared.fault.lock().take();
+        let fault = self.at.shared.fault.lock().take();
         #[cfg(test)]
         if let Some(fault) = fault {
             match fault {
-                super::inbox::Fault::Persisted => self.tx.conn.commit().await?,
-                super::inbox::Fault::Lost => self.tx.conn.roll_back().await,
+                super::inbox::Fault::Persisted => self.at.tx.conn.commit().await?,
+                super::inbox::Fault::Lost => self.at.tx.conn.roll_back().await,
             }
             return Err(StoreError::OutcomeUnknown);
         }
-        self.tx.conn.commit().await
+        self.at.tx.conn.commit().await
     }
 
     /// Writes that everything was flushed.
     async fn finish(&mut self) -> Result<(), StoreError> {
-        let tx = &mut self.tx;
-        if let Some(holder) = &self.holder {
-            lease::leave(&mut tx.conn, holder).await?;
+        let tx = &mut self.at.tx;
+        if let Some(own) = &self.at.own {
+            lease::leave(&mut tx.conn, &own.replica.name).await?;
+            return replica::leave(&mut tx.conn, &own.replica.name, None).await.map(drop);
         }
         let before = head::begin(&mut tx.conn, &tx.keys).await?;
         if before.epoch != tx.head.epoch {
@@ -475,22 +388,5 @@ impl Writer {
         let after = Head { clean: true, ..before };
         head::advance(&mut tx.conn, &tx.keys, &before, &after).await?;
         tx.conn.commit().await
-    }
-}
-
-/// Waits for something, and meanwhile tells everybody that the database is away. Any other message ends the waiting.
-async fn refusing<T>(
-    waiting: impl Future<Output = T>,
-    messages: &mut mpsc::Receiver<Message>,
-) -> Result<T, Option<Message>> {
-    let mut waiting = std::pin::pin!(waiting);
-    loop {
-        tokio::select! {
-            done = &mut waiting => return Ok(done),
-            message = messages.recv() => match message {
-                Some(Message::Job(job)) => job.refuse_away(),
-                ended => return Err(ended),
-            },
-        }
     }
 }

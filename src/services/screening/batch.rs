@@ -162,7 +162,7 @@ impl Session for ScreenBatch {
                 if self.opening.is_some() {
                     return Err(order("only the first message may open"));
                 }
-                self.desk.admit(&self.call, &opening.context)?;
+                self.desk.admit(&self.call, &opening.context).await?;
                 self.opening = Some(opening);
                 out.send(says(Said::Accepted(reply::batches_accepted()))).await?;
             }

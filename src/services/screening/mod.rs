@@ -43,7 +43,7 @@ impl ScreeningService for Screening {
         const METHOD: &str = "ScreenMedia";
         let call = Call::of(&request)?;
         let media = parse::media(request.into_inner())?;
-        self.desk.admit(&call, &media.asked.context)?;
+        self.desk.admit(&call, &media.asked.context).await?;
         if let Some(first) = self.desk.first_verdict(&call, METHOD, &media.asked).await? {
             return Ok(Response::new(v1::ScreenMediaResponse { verdict: Some(first) }));
         }
@@ -119,7 +119,7 @@ impl ScreeningService for Screening {
             return Ok(Response::new(v1::ReportExternalScoresResponse { verdict: Some(first) }));
         }
         let question = Question::of_scores(scores.scores);
-        let decided = self.desk.decide(&call, &scores.asked.context, &question)?;
+        let decided = self.desk.decide_one(&call, &scores.asked.context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &scores.asked, decided).await?;
         Ok(Response::new(v1::ReportExternalScoresResponse { verdict: Some(verdict) }))
     }

@@ -137,7 +137,7 @@ impl Session for ScreenUpload {
         match parse::upload(message)? {
             Uploaded::Open(step, opening) => {
                 self.receiving.open(&self.desk, step)?;
-                self.desk.admit(&self.call, &opening.context)?;
+                self.desk.admit(&self.call, &opening.context).await?;
                 self.opening = Some(opening);
                 out.send(says(Said::Accepted(reply::accepted(&self.desk.limits)))).await?;
                 Ok(Next::More)

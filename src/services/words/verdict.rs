@@ -155,6 +155,7 @@ pub fn provenance(provenance: &Provenance) -> v1::Provenance {
 fn versions(versions: &Versions) -> v1::Versions {
     v1::Versions {
         index_number: versions.index,
+        index_age: Some(moment::span(versions.index_age)),
         banks: versions
             .banks
             .iter()

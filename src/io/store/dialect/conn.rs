@@ -264,12 +264,13 @@ impl Conn {
         self.say(AssertSqlSafe(format!("{begin}; {first}"))).await
     }
 
-    /// Begins a transaction that reads one state.
+    /// Begins a transaction that reads one state. What is read may take long to be taken in.
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
     pub async fn begin_reading(&mut self) -> Result<(), StoreError> {
-        let one_state = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let one_state = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                         SET LOCAL idle_in_transaction_session_timeout = '600s'";
         self.say(if self.is_remote() { one_state } else { "BEGIN DEFERRED" }).await.map(drop)
     }
 
@@ -321,12 +322,7 @@ impl Conn {
         let made = on_link!(self,
             here => sqlx::raw_sql(tables::SQLITE).execute(here).await.map(drop).map_err(StoreError::from),
             there, limit => postgres::plain(there, limit, AssertSqlSafe(tables::postgres())).await.map(drop));
-        self.noted(made)?;
-        if self.is_remote() {
-            let sql = "INSERT INTO writer (id, holder, beat) VALUES (1, $1, 0) ON CONFLICT (id) DO NOTHING";
-            self.run(sql, vec![Vec::new().into()]).await?;
-        }
-        Ok(())
+        self.noted(made)
     }
 
     /// Says that the tables are whole, and of the present version: the last word of making them.

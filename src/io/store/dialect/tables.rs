@@ -33,10 +33,14 @@ CREATE TABLE outcome (scope TEXT NOT NULL, verdict TEXT NOT NULL, number INTEGER
   PRIMARY KEY (scope, verdict, number)) STRICT, WITHOUT ROWID;
 ";
 
-/// What only a database that several machines reach needs: the row that migrators lock, and who writes.
+/// What only a database needs that several processes share: who they are, and who does what must be done once.
 #[cfg(feature = "postgres")]
 const POSTGRES_MORE: &str = "
-CREATE TABLE writer (id INTEGER PRIMARY KEY, holder BLOB NOT NULL, beat INTEGER NOT NULL) STRICT;
+CREATE TABLE replica (name BLOB PRIMARY KEY, title TEXT NOT NULL, version TEXT NOT NULL,
+  began INTEGER NOT NULL, beat INTEGER NOT NULL, beaten INTEGER NOT NULL, counted INTEGER NOT NULL,
+  applied INTEGER NOT NULL, entries INTEGER NOT NULL) STRICT;
+CREATE TABLE lease (task TEXT PRIMARY KEY, holder BLOB NOT NULL, token INTEGER NOT NULL,
+  beat INTEGER NOT NULL) STRICT;
 ";
 
 /// As PostgreSQL has them: its own names of types, and texts in bytewise order. May be said again after it broke off.
@@ -68,7 +72,7 @@ mod tests {
         assert_eq!(text.matches(" TEXT COLLATE \"C\"").count(), texts);
         assert_eq!(
             text.matches("CREATE TABLE").count(),
-            SQLITE.matches("CREATE TABLE").count() + 1
+            SQLITE.matches("CREATE TABLE").count() + 2
         );
     }
 }

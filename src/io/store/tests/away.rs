@@ -331,5 +331,6 @@ async fn an_end_at_which_counts_were_not_flushed_is_not_an_orderly_one() {
     drop(other);
     let store = home.open().await;
     let last = store.journal(1, 9).await.unwrap();
-    assert_eq!(last[0].event, Some(Event::CountsLost { since: Time::default(), at: START }));
+    let Some(Event::CountsLost { since, at }) = &last[0].event else { panic!("{last:?}") };
+    assert!(*since <= START && *at == START);
 }

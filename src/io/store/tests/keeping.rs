@@ -26,7 +26,6 @@ on_both! {
     a_process_that_ended_without_an_order_is_noticed,
     log_time_does_not_follow_a_clock_that_runs_backwards,
     only_one_process_writes_at_a_time,
-    of_two_writers_without_a_lock_one_is_fenced_off_and_nothing_forks,
     another_key_ring_does_not_open_the_store,
     lists_that_hold_every_reader_do_not_hold_up_what_a_check_looks_up,
     a_look_up_that_takes_too_long_is_given_up_and_what_was_kept_is_still_answered_once,
@@ -400,6 +399,7 @@ async fn only_one_process_writes_at_a_time() {
     store.record(bank(1)).await.unwrap();
 }
 
+#[tokio::test]
 async fn of_two_writers_without_a_lock_one_is_fenced_off_and_nothing_forks() {
     let home = Home::new(16);
     let open =

@@ -39,6 +39,8 @@ mod keeping;
 #[cfg(feature = "postgres")]
 mod proxy;
 #[cfg(feature = "postgres")]
+mod replicas;
+#[cfg(feature = "postgres")]
 mod servers;
 #[cfg(feature = "s3")]
 mod sharing;
@@ -241,6 +243,7 @@ pub fn given(name: &str) -> GivenVerdict {
             actions: Vec::new(),
             versions: Versions {
                 index: 1,
+                index_age: std::time::Duration::ZERO,
                 banks: Vec::new(),
                 surface: SurfaceId::parse("upload").unwrap(),
                 policy: 1,

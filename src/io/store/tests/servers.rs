@@ -1,4 +1,4 @@
-//! What only a database has that several machines reach: who writes, whose keys, which password.
+//! What only a database has that several machines reach: whose keys, which password, whose turn it is.
 
 use super::super::dialect;
 use super::super::head::{self, Head};
@@ -10,7 +10,7 @@ use crate::config::value::Value as _;
 use crate::io::store::{StoreError, Which, verify};
 use std::time::{Duration, Instant};
 
-async fn home_there(seed: u64) -> Home {
+pub async fn home_there(seed: u64) -> Home {
     KIND.scope(Kind::Postgres, async { Home::new(seed) }).await
 }
 
@@ -19,44 +19,8 @@ async fn opened(home: &Home, settings: Settings) -> Result<Store, StoreError> {
 }
 
 /// The same database from another data directory.
-fn elsewhere(home: &Home, folder: &Path) -> Settings {
+pub fn elsewhere(home: &Home, folder: &Path) -> Settings {
     Settings { server: home.server.clone(), ..settings(folder) }
-}
-
-#[tokio::test]
-async fn a_second_process_elsewhere_is_told_no_and_the_first_one_goes_on() {
-    let home = home_there(61).await;
-    let store = home.open().await;
-    let folder = tempfile::tempdir().unwrap();
-    let second = opened(&home, elsewhere(&home, folder.path())).await;
-    assert_eq!(second.err(), Some(StoreError::InUse));
-    store.record(bank(1)).await.unwrap();
-    assert!(!store.has_failed());
-    // Once the first one has ended in order nobody has to wait.
-    store.close().await.unwrap();
-    let began = Instant::now();
-    let second = opened(&home, elsewhere(&home, folder.path())).await.unwrap();
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    second.record(bank(2)).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_writer_that_is_gone_is_followed_and_cannot_write_when_it_comes_back() {
-    let home = home_there(62).await;
-    let store = home.open().await;
-    store.record(bank(1)).await.unwrap();
-    // As after a writer that hangs: its line is in the row, and nothing moves.
-    let mut conn = dialect::connect(&home.settings(), false).await.unwrap();
-    conn.run("UPDATE writer SET holder = $1", vec![vec![9; 16].into()]).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let quick = Settings { lock_wait_max: Duration::ZERO, ..elsewhere(&home, folder.path()) };
-    let next = opened(&home, quick).await.unwrap();
-    next.record(bank(2)).await.unwrap();
-    assert!(store.record(bank(3)).await.is_err());
-    assert!(store.has_failed());
-    let journal = next.journal(1, 9).await.unwrap();
-    let banks = journal.iter().filter(|found| matches!(found.event, Some(Event::BankPut { .. })));
-    assert_eq!(banks.count(), 2);
 }
 
 #[tokio::test]
