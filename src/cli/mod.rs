@@ -21,6 +21,7 @@ pub mod screen;
 pub mod hash;
 pub mod bank;
 pub mod key;
+pub mod replicas;
 pub mod demo;
 pub mod serve;
 pub mod backup;
@@ -77,6 +78,8 @@ pub enum Command {
     /// Make, list and revoke credentials
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Show the processes that share a database
+    Replicas(replicas::ReplicasArgs),
     /// Check settings
     #[command(subcommand)]
     Config(settings::ConfigCommand),
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Hash(args) => calling(hash::run(&args, &mut std::io::stdout())),
         Command::Bank(command) => calling(bank::run(&command, &mut std::io::stdout())),
         Command::Key(command) => calling(key::run(&command, &mut std::io::stdout())),
+        Command::Replicas(args) => calling(replicas::run(&args, &mut std::io::stdout())),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -142,6 +146,7 @@ mod tests {
             "bulwark bank create b --band 10=BLOCK --band 31=HOLD --vetted",
             "bulwark bank import b - --type pdq --key k",
             "bulwark key create --role screener --role auditor --environment test",
+            "bulwark replicas --sum --json",
             "bulwark config check --set limits.connections=5",
             "bulwark store copy bulwark-data/bulwark.db postgres://u@h/b",
             "bulwark backup d --passphrase-file p",

@@ -1,12 +1,12 @@
 //! Figures of the store for `/metrics`, read when they are asked for.
 
-use crate::io::store::{SharedFigures, Store};
+use crate::io::store::{SharedFigures, Store, Task};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// A store: whether its database is away, what waits for it, what became of snapshots of its memory.
+/// A store: whether its database is away, what waits for it, how far the memory is, what became of its snapshots.
 #[derive(Debug)]
 pub struct Kept(pub Store);
 
@@ -47,6 +47,17 @@ impl Collector for Kept {
         let spooled = ConstGauge::new(i64::try_from(self.0.spooled_bytes()).unwrap_or(i64::MAX));
         let help = "Bytes of verdicts that wait for the database";
         say(&mut to, "bulwark_store_spooled_bytes", help, &spooled)?;
+        let applied = self.0.resident().read().applied();
+        let applied = ConstGauge::new(i64::try_from(applied).unwrap_or(i64::MAX));
+        let help = "Journal number up to which the index is in step";
+        say(&mut to, "bulwark_index_journal_number", help, &applied)?;
+        let age = ConstGauge::new(self.0.age().as_secs_f64());
+        let help = "Seconds within which the index may have missed what other processes changed";
+        say(&mut to, "bulwark_index_age_seconds", help, &age)?;
+        let leases = Task::ALL.iter().filter(|task| self.0.lease(**task).is_some()).count();
+        let leases = ConstGauge::new(i64::try_from(leases).unwrap_or(i64::MAX));
+        let help = "Things that this process does for all that share the database";
+        say(&mut to, "bulwark_leases", help, &leases)?;
         let of = self.0.snapshots();
         let (written, failures) = (ConstCounter::new(of.written), ConstCounter::new(of.failures));
         say(&mut to, "bulwark_snapshots_written", "Snapshots written", &written)?;
@@ -89,6 +100,9 @@ mod tests {
         for line in [
             "bulwark_store_away 0",
             "bulwark_store_spooled_bytes 0",
+            "bulwark_index_journal_number 0",
+            "bulwark_index_age_seconds 0.0",
+            "bulwark_leases 2",
             "bulwark_snapshots_written_total 0",
             "bulwark_snapshot_failures_total 0",
             "bulwark_snapshot_journal_number 0",

@@ -165,6 +165,7 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.AdminService/CreateSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/GetSurface", READS_ADMIN, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/ListSurfaces", READS_ADMIN, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.AdminService/GetHealthDetail", READS_ADMIN, Change, SMALL, Usual, true),
     rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/grpc.health.v1.Health/Check", Access::Open, Probe, SMALL, within(5), true),

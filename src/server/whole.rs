@@ -6,7 +6,7 @@ use crate::core::administration::{NewCredential, OPERATOR, create_credential, cr
 use crate::core::event::Event;
 use crate::core::id::{CredentialId, TenantId};
 use crate::core::key::{KeyText, SECRET_BYTES};
-use crate::core::refused::Refused;
+use crate::core::refused::{Refused, Thing};
 use crate::io::clock::Clock;
 use crate::io::jail;
 use crate::io::media::{Examiner, MediaLimits, MediaSettings};
@@ -80,6 +80,7 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         lock_time_max: from.lock_time_max,
     });
     store::Settings {
+        title: title(settings),
         server,
         spool_bytes_max: from.spool_bytes_max.0,
         group_max: from.group_size_max as usize,
@@ -100,6 +101,17 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         snapshot_fetch_time_max: from.snapshot_fetch_time_max,
         ..store::Settings::in_folder(&settings.general.data_dir)
     }
+}
+
+/// What people call this process.
+fn title(settings: &Settings) -> String {
+    let general = &settings.general;
+    if !general.title.is_empty() {
+        return general.title.clone();
+    }
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
+    general.listen.first().map_or(host.to_string(), |address| format!("{host} {address}"))
 }
 
 fn media_settings(settings: &Settings) -> MediaSettings {
@@ -169,6 +181,15 @@ fn operator() -> Option<Scope> {
 /// # Errors
 /// [`StartError`] where it could not be kept.
 pub async fn make_admin(store: &Store) -> Result<Zeroizing<String>, StartError> {
+    put_admin(store, false).await?.ok_or(StartError::FirstCredential)
+}
+
+/// [`make_admin`], unless the operator is there already: of several processes that begin at once one makes the key.
+async fn make_first_admin(store: &Store) -> Result<Option<Zeroizing<String>>, StartError> {
+    put_admin(store, true).await
+}
+
+async fn put_admin(store: &Store, first: bool) -> Result<Option<Zeroizing<String>>, StartError> {
     let clock = store.clock();
     let id = CredentialId::parse(&clock.fresh_id()).map_err(|_| StartError::FirstCredential)?;
     let scope = operator().ok_or(StartError::FirstCredential)?;
@@ -182,23 +203,28 @@ pub async fn make_admin(store: &Store) -> Result<Zeroizing<String>, StartError> 
     };
     let kept = store.keep::<Refused, _>(None, move |tx| {
         Box::pin(async move {
-            put_operator(tx, &wanted.scope.tenant).await?;
+            let id_taken = Refused::Exists(Thing::Tenant, OPERATOR.to_owned());
+            if !put_operator(tx, &wanted.scope.tenant).await? && first {
+                return Err(id_taken.into());
+            }
             let credential: Credential = create_credential(None, id, wanted, tx.now())?;
             tx.record(Event::CredentialPut { credential }).await?;
             Ok(Vec::new())
         })
     });
     match kept.await {
-        Ok(_) => Ok(key.reveal()),
+        Ok(_) => Ok(Some(key.reveal())),
+        Err(KeepError::Refused(Refused::Exists(..))) if first => Ok(None),
         Err(KeepError::Store(error)) => Err(error.into()),
         Err(KeepError::Refused(_) | KeepError::RequestIdReused) => Err(StartError::FirstCredential),
     }
 }
 
-async fn put_operator(tx: &mut Tx, id: &TenantId) -> Result<(), KeepError<Refused>> {
+/// Says whether the operator was made now.
+async fn put_operator(tx: &mut Tx, id: &TenantId) -> Result<bool, KeepError<Refused>> {
     let present: Option<Tenant> = tx.tenant(id).await?;
     if present.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     let name = "operator of this service".to_owned();
     let (tenant, surfaces) = create_tenant(None, id.clone(), name, tx.now())?;
@@ -206,7 +232,7 @@ async fn put_operator(tx: &mut Tx, id: &TenantId) -> Result<(), KeepError<Refuse
     for (scope, surface) in surfaces {
         tx.record(Event::SurfacePut { scope, surface }).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The whole service, open and not yet serving.
@@ -230,7 +256,7 @@ impl Whole {
         let store = Store::open(store_settings(&settings), keys, clock.clone()).await?;
         let is_fresh =
             operator().is_some_and(|scope| store.resident().read().tenant(&scope.tenant).is_none());
-        let first_key = if is_fresh { Some(make_admin(&store).await?) } else { None };
+        let first_key = if is_fresh { make_first_admin(&store).await? } else { None };
         let examiner = Examiner::start(worker, media_settings(&settings));
         let limits = Limits {
             upload_bytes_max: settings.limits.upload_bytes_max.0,

@@ -58,6 +58,21 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// A sum of everything that is answered from, made where it holds up no other call.
+    ///
+    /// # Errors
+    /// [`Reason::Internal`].
+    pub async fn index_sum(&self) -> Result<[u8; 32], Refusal> {
+        let broken = || Refusal::new(Reason::Internal, "a sum broke down");
+        let turn = Arc::clone(&self.deciders).acquire_owned().await.map_err(|_| broken())?;
+        let resident = Arc::clone(&self.store.resident().read());
+        let summing = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            resident.sum()
+        });
+        summing.await.map_err(|_| broken())
+    }
+
     /// A desk over open parts.
     #[must_use]
     pub fn new(store: Store, examiner: Examiner, clock: Clock, limits: Limits) -> Self {

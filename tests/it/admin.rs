@@ -219,3 +219,30 @@ async fn of_many_callers_at_once_one_gets_a_credential_for_a_certificate() {
         assert_eq!(made, 1, "round {round}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_the_process_is_is_told_to_the_operator_only() {
+    let service = Service::start().await;
+    tenant(&service, "acme").await;
+    let ask = |sum_index| v1::GetHealthDetailRequest { sum_index };
+    let theirs = service.with_roles("acme", Environment::Production, &[Role::Admin]).await;
+    let refusal = refused(theirs.admin().get_health_detail(ask(false)).await);
+    assert_eq!(refusal, (Code::PermissionDenied, "ROLE_MISSING".into()));
+    let mut admin = service.admin().admin();
+    let told = admin.get_health_detail(ask(false)).await.expect("told").into_inner();
+    let (index, store) = (told.index.unwrap(), told.store.unwrap());
+    assert!(index.sum.is_empty() && index.entry_count == 0);
+    assert_eq!(index.age, Some(prost_types::Duration::default()), "there are no others");
+    assert!(!store.shared && !store.away && !store.failed);
+    assert_eq!(store.journal_number, Some(index.applied_number));
+    assert!(told.replicas.is_empty() && told.leases.is_empty());
+    let mut sums = Vec::new();
+    for _ in 0..2 {
+        let told = admin.get_health_detail(ask(true)).await.expect("told").into_inner();
+        sums.push(told.index.unwrap().sum);
+    }
+    assert!(sums[0].len() == 32 && sums[0] == sums[1]);
+    tenant(&service, "other").await;
+    let told = admin.get_health_detail(ask(true)).await.expect("told").into_inner();
+    assert_ne!(told.index.unwrap().sum, sums[0]);
+}

@@ -249,13 +249,14 @@ async fn admin_told(caller: &Caller, names: &Names) -> Told {
 }
 
 /// Rpcs that name nothing of anybody else's: they make, list or compare the caller's own, or take names unseen.
-const NAMELESS: [&str; 8] = [
+const NAMELESS: [&str; 9] = [
     "HashMedia",
     "RecordOutcome",
     "CreateBank",
     "ListBanks",
     "CompareSignals",
     "GetIndexStatus",
+    "GetHealthDetail",
     "CreateTenant",
     "ListTenants",
 ];

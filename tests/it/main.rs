@@ -32,6 +32,8 @@ mod cluster;
 mod remote;
 #[cfg(all(feature = "postgres", feature = "s3"))]
 mod shared;
+#[cfg(feature = "postgres")]
+mod replicas;
 mod soak;
 mod snapshots;
 mod commands;

@@ -129,7 +129,7 @@ async fn a_server_killed_on_postgresql_has_lost_and_doubled_nothing_that_it_ackn
 }
 
 #[test]
-fn a_database_is_used_with_its_keys_only_by_one_at_a_time_and_can_be_moved() {
+fn a_database_is_used_with_its_keys_only_by_several_at_once_and_can_be_moved() {
     let cluster = Cluster::shared();
     let folder = tempfile::tempdir().unwrap();
     let [data, empty, other] = ["data", "empty", "other"].map(|name| folder.path().join(name));
@@ -156,9 +156,11 @@ fn a_database_is_used_with_its_keys_only_by_one_at_a_time_and_can_be_moved() {
     let copy = folder.path().join("copy");
     std::fs::create_dir(&copy).unwrap();
     std::fs::copy(data.join("keys.json"), copy.join("keys.json")).unwrap();
+    let second = Server::start_with(&copy, &[&store]);
+    // The lock of a data directory is still one process's.
     let (code, said) = command(&["serve"], &copy, &url);
     assert!(code == 1 && said.contains("another process writes"), "{said}");
-    assert_eq!(server.stop(), 0);
+    assert_eq!((server.stop(), second.stop()), (0, 0));
     assert_eq!(command(&["verify"], &data, &url).0, 0);
 
     let (file, back) = (folder.path().join("bulwark.db"), cluster.url(&cluster.database()));

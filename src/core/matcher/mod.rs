@@ -23,7 +23,6 @@ use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry, EntryState, Sig
 use crate::core::hamming::{self, Scratch};
 use crate::core::id::{BankId, EntryId};
 use crate::core::signal::{Signal, SignalType};
-use crate::core::sum::Sum;
 use crate::core::time::Time;
 use crate::core::verdict::{Disposition, Provenance};
 use imbl::{HashSet, OrdMap, Vector};
@@ -369,12 +368,6 @@ impl Matcher {
             effect: seen.effect,
             provenance: seen.provenance(),
         })
-    }
-
-    /// Adds everything that is matched against in a scope: matchers that find the same add the same. Takes some
-    /// microseconds for each signal.
-    pub fn sum(&self, scope: &str, sum: &mut Sum) {
-        summed::add(self, scope, sum);
     }
 
     /// Every bank, by name.

@@ -115,8 +115,7 @@ impl Follower {
     async fn catch_up(&mut self, head: &Head, asked: Instant) -> Result<(), StoreError> {
         let ours = self.tx.head;
         if self.own.is_none() {
-            let is_ours =
-                (head.size, head.root, head.epoch) == (ours.size, ours.root, ours.epoch);
+            let is_ours = (head.size, head.root, head.epoch) == (ours.size, ours.root, ours.epoch);
             return if is_ours { Ok(()) } else { Err(StoreError::InUse) };
         }
         if head.epoch != ours.epoch {

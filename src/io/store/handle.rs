@@ -8,6 +8,7 @@ use super::held::Held;
 use super::inbox::{Change, Job, Message, Refusal, Shared};
 use super::lease::{Lease, Task};
 use super::memory::Memory;
+use super::replica::Name;
 use super::requests::Key;
 use super::settings::Settings;
 use super::snapshots::Watched;
@@ -32,6 +33,8 @@ pub struct Store(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) settings: Settings,
+    /// By what name others know this process, where there can be others.
+    pub(super) name: Option<Name>,
     pub(super) keys: Arc<KeyRing>,
     pub(super) clock: Clock,
     /// Connections for lists, which may come from a replica.
@@ -187,13 +190,13 @@ impl Store {
     /// For how long the memory may have fallen behind what others wrote to the database; zero where there are no others.
     #[must_use]
     pub fn age(&self) -> Duration {
-        if self.0.settings.server.is_none() { Duration::ZERO } else { self.0.shared.step.age() }
+        if self.0.name.is_none() { Duration::ZERO } else { self.0.shared.step.age() }
     }
 
     /// Waits, where others may write, until the memory has come as far as `number`, at most for a while: whoever asks
     /// looks how far it is.
     pub async fn wait_for(&self, number: u64, patience: Duration) {
-        if self.0.settings.server.is_some() {
+        if self.0.name.is_some() {
             self.0.shared.step.wait(&self.0.shared.memory, number, patience).await;
         }
     }

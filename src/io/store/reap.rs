@@ -2,13 +2,13 @@
 
 use super::error::StoreError;
 use super::handle::{Inner, Store};
-use super::lease::{self, Held, Lease, Task};
+use super::lease::{Lease, Task};
 use super::replica::{self, Name, Replica};
 use super::words::KeepError;
 use crate::core::event::Event;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// How often the others are looked at.
@@ -21,22 +21,10 @@ const GONE_AFTER: Duration = Duration::from_secs(15);
 type Seen = HashMap<Name, (u64, Instant)>;
 
 impl Store {
-    /// Every process that shares the database, and every lease; both empty where there can be no others.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn replicas(&self) -> Result<(Vec<Replica>, Vec<Held>), StoreError> {
-        if self.0.settings.server.is_none() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let mut conn = self.0.pool.connection().await?;
-        Ok((replica::all(&mut conn).await?, lease::all(&mut conn).await?))
-    }
-
     /// Looks after what others left behind, for as long as the store is in use.
     pub(super) fn reap(&self) {
-        if self.0.settings.server.is_some() {
-            tokio::spawn(attend(std::sync::Arc::downgrade(&self.0)));
+        if self.0.name.is_some() {
+            tokio::spawn(attend(Arc::downgrade(&self.0)));
         }
     }
 
@@ -65,14 +53,13 @@ impl Store {
 fn gone(seen: &mut Seen, all: Vec<Replica>, patience: Duration) -> Vec<Replica> {
     let now = Instant::now();
     seen.retain(|name, _| all.iter().any(|replica| replica.name == *name));
-    let is_gone = |replica: &Replica| {
+    let mut is_gone = |replica: &Replica| {
         let known = seen.entry(replica.name.clone()).or_insert((replica.beat, now));
         if known.0 != replica.beat {
             *known = (replica.beat, now);
         }
         now.duration_since(known.1) >= patience
     };
-    let mut is_gone = is_gone;
     all.into_iter().filter(|replica| is_gone(replica)).collect()
 }
 
@@ -88,8 +75,8 @@ async fn attend(store: Weak<Inner>) {
             seen.clear();
             continue;
         };
-        let Ok((all, _)) = store.replicas().await else { continue };
-        for replica in gone(&mut seen, all, GONE_AFTER) {
+        let Some(told) = store.state().await.told else { continue };
+        for replica in gone(&mut seen, told.replicas, GONE_AFTER) {
             let title = replica.title.clone();
             match store.bury(lease, replica).await {
                 Ok(()) => tracing::warn!(title, "a process ended without a word"),

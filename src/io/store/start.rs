@@ -63,6 +63,7 @@ impl Store {
         open::check_version(&mut conn).await?;
         open::check_keys(&mut conn, &keys).await?;
         let own = if conn.is_remote() { Some(own(&settings, &clock)?) } else { None };
+        let name = own.as_ref().map(|own| own.replica.name.clone());
         let asked = Instant::now();
         let (lost_since, head) = match &own {
             None => {
@@ -123,12 +124,13 @@ impl Store {
         let lists = Pool::new(&settings, settings.readers, Readers::Lists);
         let lookups = Pool::new(&settings, LOOKUP_READERS, Readers::Fresh);
         let (path, bytes_max) = (&settings.spool, settings.spool_bytes_max);
-        let (name, mut held) = (clock.fresh_id(), Held::default());
-        let spool = Spool::open(path, bytes_max, &keys, &name, |waiting| held.put(&waiting))?;
+        let (torn, mut held) = (clock.fresh_id(), Held::default());
+        let spool = Spool::open(path, bytes_max, &keys, &torn, |waiting| held.put(&waiting))?;
         let inner = Inner {
             waiting: RwLock::new(held),
             snapshots: snapshots_watched,
             settings,
+            name,
             keys,
             clock,
             lists,

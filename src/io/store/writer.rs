@@ -291,7 +291,9 @@ impl Writer {
         if let Some((key, digest)) = &key {
             let kept = match requests.get(key) {
                 Some(kept) => Some(kept.clone()),
-                None => match requests::find(&mut self.at.tx.conn, &self.at.tx.keys, key, oldest).await {
+                None => match requests::find(&mut self.at.tx.conn, &self.at.tx.keys, key, oldest)
+                    .await
+                {
                     Ok(kept) => kept,
                     Err(error) => return Ok(Err(Refusal::Store(error))),
                 },

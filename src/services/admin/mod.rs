@@ -1,5 +1,6 @@
-//! `AdminService`: tenants, credentials and surfaces.
+//! `AdminService`: tenants, credentials, surfaces, and how the process is.
 
+mod health;
 mod parse;
 mod reply;
 
@@ -400,5 +401,17 @@ impl AdminService for Admin {
         let (surface, journal_number) = kept.await?;
         let surface = Some(reply::surface(&place, &surface));
         Ok(Response::new(v1::RevokeSurfaceResponse { surface, journal_number }))
+    }
+
+    async fn get_health_detail(
+        &self,
+        request: Request<v1::GetHealthDetailRequest>,
+    ) -> Result<Response<v1::GetHealthDetailResponse>, Status> {
+        let call = Call::of(&request)?;
+        let summed = request.get_ref().sum_index;
+        operator_only(&call.caller)?;
+        let state = self.desk.store.state().await;
+        let sum = if summed { Some(self.desk.index_sum().await?) } else { None };
+        Ok(Response::new(health::detail(&state, sum)))
     }
 }

@@ -131,7 +131,12 @@ fn answer_in(
     about: &Context,
     question: &Question,
 ) -> Verdict {
-    let moment = Moment { now: NOW, id: VerdictId::parse("v-1").unwrap(), index: 9, index_age: Duration::ZERO };
+    let moment = Moment {
+        now: NOW,
+        id: VerdictId::parse("v-1").unwrap(),
+        index: 9,
+        index_age: Duration::ZERO,
+    };
     let mut deciding = Deciding::new(holding, surface, about, question, moment.clone());
     assert!(deciding.look(holding, question, || false), "nothing said to stop");
     let verdict = deciding.conclude(holding, surface, question).verdict;
@@ -624,7 +629,12 @@ fn what_was_not_compared_in_time_is_never_allowed_and_what_was_found_stays() {
     let listed = vec![Signal::Pdq(bits(0)), Signal::Md5([9; 16])];
     let holding = holding(&[(bank("known"), vec![entry("listed", listed, EntryState::Active)])]);
     let surface = surface();
-    let moment = Moment { now: NOW, id: VerdictId::parse("v-1").unwrap(), index: 9, index_age: Duration::ZERO };
+    let moment = Moment {
+        now: NOW,
+        id: VerdictId::parse("v-1").unwrap(),
+        index: 9,
+        index_age: Duration::ZERO,
+    };
     for goes in 0..5 {
         let question = image(vec![picture(0, 100)], CheckState::Checked);
         let mut deciding = Deciding::new(&holding, &surface, &context(), &question, moment.clone());

@@ -7,7 +7,7 @@ use super::super::lease::{self, Task};
 use super::servers::{elsewhere, home_there};
 use super::*;
 use crate::core::matcher::Query;
-use crate::io::store::{KeepError, StoreError, verify};
+use crate::io::store::{KeepError, StoreError, Told, verify};
 use std::time::{Duration, Instant};
 
 /// Longest wait for what should come within a second, on a machine that does much else.
@@ -156,9 +156,8 @@ async fn three_that_write_at_once_lose_and_double_nothing_and_hold_the_same() {
             assert_eq!((again.number, again.first), (Some(*number), false));
             assert_eq!(again.bytes, n.to_be_bytes());
         }
-        let other = group.stores[1].keep::<(), _>(key(&format!("n{n}"), 2), |_| {
-            Box::pin(async { Ok(Vec::new()) })
-        });
+        let other = group.stores[1]
+            .keep::<(), _>(key(&format!("n{n}"), 2), |_| Box::pin(async { Ok(Vec::new()) }));
         assert_eq!(other.await, Err(KeepError::RequestIdReused));
     }
     let mut numbers: Vec<_> = told.iter().map(|(_, number)| *number).collect();
@@ -276,8 +275,8 @@ async fn one_has_a_lease_and_what_it_wants_is_refused_once_another_has_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_process_left_that_ended_without_a_word_is_told_by_another() {
     let mut group = Group::of(97, 2).await;
-    let (all, _) = group.stores[0].replicas().await.unwrap();
-    assert_eq!(all.len(), 2);
+    let told = group.stores[0].state().await.told.unwrap();
+    assert_eq!(told.replicas.len(), 2);
     until(|| group.stores.iter().any(|store| store.lease(Task::Reaping).is_some())).await;
     let holder = group.stores.iter().position(|s| s.lease(Task::Reaping).is_some()).unwrap();
     let gone = group.stores.swap_remove(holder);
@@ -296,7 +295,7 @@ async fn what_a_process_left_that_ended_without_a_word_is_told_by_another() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(lost, 1);
-    let (all, leases) = left.replicas().await.unwrap();
+    let Told { replicas: all, leases, .. } = left.state().await.told.unwrap();
     assert_eq!(all.len(), 1);
     let after = leases.iter().find(|held| held.task == "reaping").unwrap();
     assert!(after.token > before.token && after.holder.as_ref() == Some(&all[0].name));
@@ -306,7 +305,7 @@ async fn what_a_process_left_that_ended_without_a_word_is_told_by_another() {
     let settings = elsewhere(&group.home, folder.path());
     let keys = Arc::clone(&group.home.keys);
     let next = Store::open(settings, keys, group.home.clock.clone()).await.unwrap();
-    let (all, leases) = next.replicas().await.unwrap();
+    let Told { replicas: all, leases, .. } = next.state().await.told.unwrap();
     assert_eq!(all.len(), 1);
     assert!(leases.iter().all(|held| held.holder.as_ref().is_none_or(|name| *name == all[0].name)));
     assert_eq!(next.head_number().await, Ok(1));

@@ -1,0 +1,53 @@
+//! How the process is, written from the store to the wire.
+
+use crate::io::store::{Replica, State, Told};
+use crate::proto::v1;
+use crate::services::words::moment;
+
+/// Writes how a process is, with the sum of what it answers from where it was asked for.
+#[must_use]
+pub fn detail(state: &State, sum: Option<[u8; 32]>) -> v1::GetHealthDetailResponse {
+    let told = state.told.as_ref();
+    v1::GetHealthDetailResponse {
+        index: Some(v1::IndexHealth {
+            applied_number: state.applied,
+            age: Some(moment::span(state.age)),
+            entry_count: state.entries,
+            sum: sum.map(|sum| sum.to_vec().into()).unwrap_or_default(),
+            snapshot_number: state.snapshot,
+        }),
+        store: Some(v1::StoreHealth {
+            shared: state.name.is_some(),
+            away: state.away,
+            failed: state.failed,
+            spooled_bytes: state.spooled,
+            journal_number: told.map(|told| told.size),
+        }),
+        replicas: told.map(|told| replicas(state, told)).unwrap_or_default(),
+        leases: told.map(leases).unwrap_or_default(),
+    }
+}
+
+fn replicas(state: &State, told: &Told) -> Vec<v1::ReplicaHealth> {
+    let write = |replica: &Replica| v1::ReplicaHealth {
+        replica_id: replica.name.to_string(),
+        title: replica.title.clone(),
+        version: replica.version.clone(),
+        begin_time: Some(moment::timestamp(replica.began)),
+        beat_time: Some(moment::timestamp(replica.beaten)),
+        applied_number: replica.applied,
+        lag: told.size.saturating_sub(replica.applied),
+        entry_count: replica.entries,
+        answering: state.name.as_ref() == Some(&replica.name),
+    };
+    told.replicas.iter().map(write).collect()
+}
+
+fn leases(told: &Told) -> Vec<v1::LeaseHealth> {
+    let leases = told.leases.iter().map(|held| v1::LeaseHealth {
+        task: held.task.clone(),
+        replica_id: held.holder.as_ref().map(ToString::to_string).unwrap_or_default(),
+        token: held.token,
+    });
+    leases.collect()
+}
