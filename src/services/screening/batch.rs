@@ -72,7 +72,7 @@ impl ScreenBatch {
         let questions = stages.iter_mut().filter_map(|stage| match stage {
             Stage::Answered(_) => None,
             Stage::Asked(_, asked, question) => {
-                Some((asked.context.clone(), std::mem::take(question)))
+                Some((asked.context.clone(), std::mem::take(&mut **question)))
             }
         });
         let decided = self.desk.decide_aside(&self.call, questions.collect()).await?;
@@ -91,15 +91,17 @@ impl ScreenBatch {
     async fn first(&self, opening: &Opening, item: BatchItem) -> Result<Stage, Refusal> {
         let read = match item.read {
             Ok(read) => read,
-            Err(faults) => return Ok(Stage::Answered(reply::unread(item.sent_id, &faults))),
+            Err(faults) => {
+                return Ok(Stage::Answered(Box::new(reply::unread(item.sent_id, &faults))));
+            }
         };
         let asked = asked(opening, &read);
         let first = self.desk.first_verdict(&self.call, METHOD, &asked).await?;
         Ok(match first {
-            Some(first) => Stage::Answered(reply::item(item.sent_id, first)),
+            Some(first) => Stage::Answered(Box::new(reply::item(item.sent_id, first))),
             None => {
                 let question = Question::of_signals(read.probes, read.kind);
-                Stage::Asked(item.sent_id, asked, question)
+                Stage::Asked(item.sent_id, Box::new(asked), Box::new(question))
             }
         })
     }
@@ -110,7 +112,7 @@ impl ScreenBatch {
         decided: Option<Decided>,
     ) -> Result<v1::ItemResult, Refusal> {
         match (stage, decided) {
-            (Stage::Answered(answer), _) => Ok(answer),
+            (Stage::Answered(answer), _) => Ok(*answer),
             (Stage::Asked(item, asked, _), Some(decided)) => {
                 let verdict = self.desk.keep(&self.call, METHOD, &asked, decided).await?;
                 Ok(reply::item(item, verdict))
@@ -123,9 +125,9 @@ impl ScreenBatch {
 /// How far an item has come.
 enum Stage {
     /// Its answer is known.
-    Answered(v1::ItemResult),
+    Answered(Box<v1::ItemResult>),
     /// It must be decided and kept.
-    Asked(String, Asked, Question),
+    Asked(String, Box<Asked>, Box<Question>),
 }
 
 /// What is asked of one item: its own name stands in the context, and completes the stream's request id.

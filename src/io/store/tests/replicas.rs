@@ -6,6 +6,8 @@ use super::super::inbox::Fault;
 use super::super::lease::{self, Task};
 use super::servers::{elsewhere, home_there};
 use super::*;
+use crate::config::Secret;
+use crate::config::value::Value as _;
 use crate::core::matcher::Query;
 use crate::io::store::{KeepError, StoreError, Told, verify};
 use std::time::{Duration, Instant};
@@ -237,6 +239,38 @@ async fn a_store_that_was_put_in_place_anew_or_set_back_is_not_written_to_any_mo
         assert_eq!(head::read(&mut conn, keys).await.unwrap(), after, "nothing was written");
         assert_eq!(store.resident().read().applied(), before.size, "it still answers");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_cut_off_says_how_old_its_answers_are_and_catches_up_when_it_is_not_any_more() {
+    let mut group = Group::of(98, 1).await;
+    record(&group.stores[0], bank(1)).await;
+    let cluster = super::cluster::Cluster::shared();
+    let proxy = super::proxy::Proxy::start(cluster.port).await;
+    let url = group.home.server.as_ref().unwrap().url.reveal().to_owned();
+    let url = url.replace(&cluster.port.to_string(), &proxy.port.to_string());
+    let direct = group.home.server.replace(Server::at(Secret::read(&url).unwrap()));
+    group.join().await;
+    group.home.server = direct;
+    let (near, cut) = (&group.stores[0], &group.stores[1]);
+    until(|| cut.age() < Duration::from_millis(500)).await;
+    proxy.be_silent(true);
+    // More than what is read while the head is locked.
+    let mut adding = Vec::new();
+    for n in 0..400 {
+        let near = near.clone();
+        let put = entries(vec![entry(n, EntryState::Active, 1)]);
+        adding.push(tokio::spawn(async move { record(&near, put).await }));
+    }
+    for added in adding {
+        added.await.unwrap();
+    }
+    until(|| cut.age() > Duration::from_secs(3)).await;
+    assert!(finds(near, 7) && !finds(cut, 7));
+    assert!(near.age() < Duration::from_secs(2), "{:?}", near.age());
+    proxy.be_silent(false);
+    until(|| finds(cut, 399) && cut.age() < Duration::from_millis(500)).await;
+    group.agree().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
