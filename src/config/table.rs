@@ -180,7 +180,7 @@ section! {
         /// Directory of everything that is kept: database, keys, spool, snapshot.
         data_dir: PathBuf = "bulwark-data".into();
         /// What people call this process among others that share a database; empty for the host's name and the first address of `listen`.
-        title: String = String::new();
+        title: Option<String> = None;
         /// Addresses that gRPC is served on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))];
         /// Address of `/metrics`, `/livez` and `/readyz` over plain HTTP; empty switches it off.

@@ -106,8 +106,8 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
 /// What people call this process.
 fn title(settings: &Settings) -> String {
     let general = &settings.general;
-    if !general.title.is_empty() {
-        return general.title.clone();
+    if let Some(title) = &general.title {
+        return title.clone();
     }
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();

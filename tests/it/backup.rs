@@ -106,7 +106,15 @@ async fn a_server_is_backed_up_while_it_is_used_and_an_old_backup_does_not_repla
     let (code, said) = place.says("restore", "backup", "data", &[]);
     assert!(code == 1 && said.contains("is a rollback"), "{said}");
     let set = format!("data_dir={}", data.display());
-    let (code, said) = text(&run(&["serve", "--set", &set, "--set", "listen=127.0.0.1:0"]));
+    let (code, said) = text(&run(&[
+        "serve",
+        "--set",
+        &set,
+        "--set",
+        "listen=127.0.0.1:0",
+        "--set",
+        "metrics_listen=",
+    ]));
     assert!(code == 1 && said.contains("was set back"), "{said}");
     let alone = ["--accept-rollback", "the disk", "--approved-by", "Ada", "--approved-by", "ada"];
     let (code, said) = place.says("restore", "backup", "data", &alone);
@@ -152,7 +160,15 @@ async fn a_restore_that_is_killed_at_any_moment_starts_whole_or_not_at_all() {
             let set = format!("data_dir={}", there.display());
             let (code, said) = text(&run(&["migrate", "--set", &set]));
             assert!(code == 1 && said.contains("broken off"), "{said}");
-            let (code, said) = text(&run(&["serve", "--set", &set, "--set", "listen=127.0.0.1:0"]));
+            let (code, said) = text(&run(&[
+                "serve",
+                "--set",
+                &set,
+                "--set",
+                "listen=127.0.0.1:0",
+                "--set",
+                "metrics_listen=",
+            ]));
             assert!(code == 1 && said.contains("broken off"), "{said}");
         } else {
             whole += usize::from(ended);
