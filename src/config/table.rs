@@ -189,7 +189,9 @@ section! {
         allow_plain_text_off_loopback: bool = false;
         /// Answers server reflection without a credential.
         reflection_open: bool = false;
-        /// Time that calls in flight have to finish after a stop; then they are cut off.
+        /// Time after a stop for which calls are still taken, while health and `/readyz` say that none should come: as long as whoever sends calls needs to notice.
+        drain_notice: Duration = Duration::ZERO, in Duration::ZERO..=seconds(600);
+        /// Time that calls in flight then have to finish; after it they are cut off.
         drain_time_max: Duration = seconds(25), in Duration::ZERO..=seconds(3600);
     }
 }

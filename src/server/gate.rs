@@ -121,9 +121,6 @@ impl Gate {
             return Err(Refusal::new(Reason::MethodUnknown, "there is no such call"));
         };
         let caller = self.caller(rpc, headers, peer)?;
-        if self.draining.is_cancelled() && rpc.access != Access::Open {
-            return Err(Refusal::new(Reason::Draining, "the service is about to stop"));
-        }
         let deadline = deadline(headers, rpc, &self.limits, Instant::now())?;
         Ok((rpc, caller, deadline))
     }

@@ -93,8 +93,9 @@ pub struct Stopped {
 
 /// Serves on `listeners` until `stop`, then lets calls finish for `drain_time_max`.
 ///
-/// On a stop, readiness ends first; then no connection is accepted, every connection is told to go
-/// away, new calls are refused, and those in flight finish. What has not finished is cut off.
+/// On a stop, readiness ends first, and calls are taken for `drain_notice` as before. Then no connection is accepted and
+/// every connection is told to go away; what callers had sent before they could know is answered. What has not finished
+/// is cut off.
 ///
 /// # Errors
 /// [`ServeError`] before anything is served. Nothing that callers do ends the server.
@@ -165,6 +166,7 @@ pub async fn run(
     stop.cancelled().await;
     tracing::info!("stopping: calls in flight may finish");
     readiness.drain().await;
+    tokio::time::sleep(settings.general.drain_notice).await;
     draining.cancel();
     accepting.close();
     accepting.wait().await;

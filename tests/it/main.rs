@@ -3,6 +3,7 @@
 mod floors;
 mod contract;
 mod descriptor;
+mod published;
 mod house;
 mod transport;
 mod abuse;

@@ -364,6 +364,34 @@ async fn a_stop_lets_calls_in_flight_finish_and_begins_no_more() {
 }
 
 #[tokio::test]
+async fn a_stop_is_told_before_calls_are_turned_away() {
+    let house = House::start(&["drain_notice=700 ms"]).await;
+    let mut watching = HealthClient::new(house.channel().await)
+        .watch(Order { service: "readiness".into() })
+        .await
+        .expect("watching")
+        .into_inner();
+    let told = watching.message().await.expect("told").expect("one").status();
+    assert_eq!(told, ServingStatus::Serving);
+    let old = house.channel().await;
+    unary(&old, UNARY, order("")).await.expect("answered");
+    house.stop.cancel();
+    let told = watching.message().await.expect("told").expect("one").status();
+    assert_eq!(told, ServingStatus::NotServing);
+    // Whoever has not noticed yet is served as before, on old connections and new ones.
+    assert!(get(&house, "/readyz").await.starts_with("HTTP/1.1 503"));
+    unary(&old, UNARY, order("")).await.expect("answered");
+    unary(&house.channel().await, UNARY, order("")).await.expect("answered");
+    let in_flight = tokio::spawn(async move { unary(&old, UNARY, order("sleep 1200")).await });
+    house.until_begun(4).await;
+    let address = house.address;
+    let stopped = house.stopped().await;
+    assert_eq!(stopped.connections_cut, 0);
+    in_flight.await.expect("no panic").expect("the call in flight was answered");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
 async fn a_stop_is_not_held_up_beyond_its_limit() {
     let house = House::start(&["drain_time_max=200 ms"]).await;
     let channel = house.channel().await;
