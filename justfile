@@ -52,9 +52,12 @@ deny:
 advisories:
     target/tools/bin/cargo-deny --all-features check advisories
 
-# The contract that later changes are compared with; made anew with a release, and only then.
+# What later versions are held to: the contract, a store, a message of every kind. Made with a release, and only then; those of
+# earlier releases stay. Add what is printed to the list in `src/io/store/tests/golden.rs`, and the version to that in `tests/it/wire.rs`.
 golden:
     buf build --exclude-source-info --output tests/golden/contract.binpb
+    cargo test --all-features --lib the_store_of_this_release -- --ignored --nocapture
+    cargo test --all-features --test it the_messages_of_this_release -- --ignored
 
 # The long sizes: 200 kills, every byte of files, every flip; 20 backups under load and their restores, 100 restores killed; PostgreSQL killed and cut off 50 times, 100,000 commands and a
 # million entries copied on both stores. Takes about an hour.

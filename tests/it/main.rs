@@ -4,6 +4,7 @@ mod floors;
 mod contract;
 mod descriptor;
 mod published;
+mod wire;
 mod house;
 mod transport;
 mod abuse;

@@ -86,7 +86,7 @@ struct Load {
 }
 
 impl Load {
-    fn on(store: &Store) -> Self {
+    fn on(store: &Store, round: u64) -> Self {
         let (store, acknowledged, stop) =
             (store.clone(), Arc::<Mutex<Vec<_>>>::default(), Arc::new(AtomicBool::new(false)));
         let (done, end) = (Arc::clone(&acknowledged), Arc::clone(&stop));
@@ -97,7 +97,7 @@ impl Load {
                     if end.load(Ordering::SeqCst) {
                         return;
                     }
-                    let name = format!("w{lane}-{step}");
+                    let name = format!("w{round}-{lane}-{step}");
                     let number = store.record(verdict(&name)).await.unwrap();
                     done.lock().push((number, name));
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -131,16 +131,20 @@ async fn a_backup_made_under_load_holds_all_that_was_acknowledged_before_it() {
     let home = Home { clock: Clock::system(), ..Home::new(301) };
     let store = home.open().await;
     fill(&store).await;
-    let load = Load::on(&store);
+    let mut before = Vec::new();
     let (mut checked, mut behind) = (0, 0);
     for round in 0..rounds {
+        let load = Load::on(&store, round);
         let pause = u64::from(u16::from_be_bytes(home.clock.random())) % 400;
         tokio::time::sleep(Duration::from_millis(50 + pause)).await;
         let folder = tempfile::tempdir().unwrap();
-        let acknowledged = load.acknowledged();
+        let acknowledged = [&before[..], &load.acknowledged()].concat();
         let began = Instant::now();
         let manifest = backed_up(&home, folder.path()).await.unwrap();
-        let (made, meanwhile) = (began.elapsed(), load.acknowledged().len() - acknowledged.len());
+        let made = began.elapsed();
+        before.extend(load.acknowledged());
+        let meanwhile = before.len() - acknowledged.len();
+        drop(load);
         let place = Home::new(400 + round);
         let began = Instant::now();
         let back = put_back(&place, folder.path(), None).await.unwrap();
@@ -171,7 +175,6 @@ async fn a_backup_made_under_load_holds_all_that_was_acknowledged_before_it() {
             acknowledged.len(),
         );
     }
-    drop(load);
     assert!(checked > 0 && behind > 0, "the load was real");
     store.close().await.unwrap();
     println!(

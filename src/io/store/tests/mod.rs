@@ -33,6 +33,7 @@ mod failing;
 mod bucket;
 #[cfg(feature = "s3")]
 mod fetching;
+mod golden;
 #[cfg(feature = "postgres")]
 mod faults;
 mod keeping;
