@@ -6,7 +6,7 @@ use super::settings::SettingsArgs;
 use crate::config::value::Value as _;
 use crate::config::{Secret, Settings};
 use crate::io::clock::Clock;
-use crate::io::store::{self, Store};
+use crate::io::store::{self, Fault, Store};
 use crate::server::telemetry;
 use crate::server::whole::{
     StartError, Whole, existing_keys, key_ring_path, make_admin, open_keys, store_settings,
@@ -169,7 +169,16 @@ pub async fn verify(args: &VerifyArgs, out: &mut (dyn Write + Send)) -> Result<u
     let settings = args.settings.load()?;
     let keys = existing_keys(&settings.general.data_dir, &Clock::system())?;
     let pause = Duration::ZERO;
-    let report = store::verify(&store_settings(&settings), &keys, pause).await.map_err(failed)?;
+    let settings = store_settings(&settings);
+    let mut report = store::verify(&settings, &keys, pause).await.map_err(failed)?;
+    let witness = match store::set_back(&settings, &keys).await {
+        Ok(set_back) => set_back.map(|set_back| set_back.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(what) = witness {
+        report.faults.push(Fault { place: "witness".to_owned(), what });
+        report.faults_count += 1;
+    }
     if args.json {
         let faults: Vec<_> = report
             .faults

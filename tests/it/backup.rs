@@ -1,7 +1,7 @@
 //! Backups of a running server, and restores that are killed: as a person at the machine makes them.
 
 use crate::binary::{Server, bulwark, run, text};
-use crate::kill::{Acknowledged, channel, load, staffed, verify};
+use crate::kill::{Acknowledged, adding, channel, load, staffed, verify};
 use bulwark::core::event::Event;
 use bulwark::io::clock::Clock;
 use bulwark::io::store::{self, Store};
@@ -42,6 +42,14 @@ impl Place {
     fn says(&self, command: &str, backup: &str, data: &str, more: &[&str]) -> (i32, String) {
         let words = self.words(command, backup, data, more);
         text(&run(&words.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+}
+
+/// Takes the database away, with what SQLite may have left beside it.
+fn lose(data: &Path) {
+    std::fs::remove_file(data.join("bulwark.db")).expect("lost");
+    for end in ["db-wal", "db-shm"] {
+        drop(std::fs::remove_file(data.join("bulwark").with_extension(end)));
     }
 }
 
@@ -102,7 +110,7 @@ async fn a_server_is_backed_up_while_it_is_used_and_an_old_backup_does_not_repla
     // In its own place, after the database is lost.
     let (code, said) = place.says("restore", "backup", "data", &[]);
     assert!(code == 1 && said.contains("is there already"), "{said}");
-    std::fs::remove_file(data.join("bulwark.db")).expect("lost");
+    lose(&data);
     let (code, said) = place.says("restore", "backup", "data", &[]);
     assert!(code == 1 && said.contains("is a rollback"), "{said}");
     let set = format!("data_dir={}", data.display());
@@ -124,6 +132,26 @@ async fn a_server_is_backed_up_while_it_is_used_and_an_old_backup_does_not_repla
     assert!(code == 0 && said.contains("given up, and recorded"), "{said}");
     assert_eq!(verify(&data).0, 0);
     assert_eq!(restored_events(&data).await, 1);
+
+    // Set back by other hands than a restore's.
+    assert!(!data.join("bulwark.db-wal").exists(), "all is in the one file");
+    let earlier = std::fs::read(data.join("bulwark.db")).expect("read");
+    let server = Server::start(&data);
+    let mut banks = BankServiceClient::new(channel(&server.url, &key));
+    banks.add_entry(adding(1_000_000_000)).await.expect("added");
+    assert_eq!(server.stop(), 0);
+    lose(&data);
+    std::fs::write(data.join("bulwark.db"), earlier).expect("written");
+    let (code, said) = verify(&data);
+    assert!(code == 1 && said.contains("witness: the database was set back"), "{said}");
+    let mut words = vec!["store", "accept-rollback", "a copy was put back", "--set", &set];
+    words.extend(["--approved-by", "Ada", "--approved-by", "Bea"]);
+    let (code, said) = text(&run(&words));
+    assert!(code == 0 && said.contains("given up, and recorded"), "{said}");
+    let (code, said) = text(&run(&words));
+    assert!(code == 1 && said.contains("no rollback to accept"), "{said}");
+    assert_eq!(verify(&data).0, 0);
+    assert_eq!(restored_events(&data).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -150,9 +178,8 @@ async fn a_restore_that_is_killed_at_any_moment_starts_whole_or_not_at_all() {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let mut child =
             bulwark(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // The last tenth of the time is where it is put in place.
-        let part = if kill % 2 == 0 { kill } else { kills - kill / 4 };
-        tokio::time::sleep(usual * part / kills).await;
+        // Most of the first half goes by over the pass phrase.
+        tokio::time::sleep(usual * (40 * kills + 60 * kill) / (100 * kills)).await;
         drop(child.kill());
         let ended = child.wait().expect("gone").success();
         if there.join("bulwark.restoring").exists() {

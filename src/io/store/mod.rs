@@ -64,6 +64,7 @@ pub use settings::{OnFailure, Server, Settings};
 pub use state::{State, Told};
 pub use tx::Tx;
 pub use verify::verify;
+pub use witness::set_back;
 pub use words::{Answer, KeepError, RequestKey, VerdictKept};
 
 #[cfg(test)]

@@ -233,6 +233,7 @@ impl Store {
 }
 
 async fn upkeep(store: Weak<Inner>, back: Arc<Notify>, every: Duration) {
+    let mut remembered = 0;
     loop {
         tokio::select! {
             () = tokio::time::sleep(every) => {}
@@ -248,6 +249,10 @@ async fn upkeep(store: Weak<Inner>, back: Arc<Notify>, every: Duration) {
         if store.drain_spool().await.is_err() {
             tracing::warn!("the spool could not be drained");
         }
-        store.remember().await;
+        let reached = store.0.snapshots.reached().number;
+        if reached != remembered {
+            store.remember().await;
+            remembered = reached;
+        }
     }
 }
