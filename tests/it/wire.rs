@@ -69,6 +69,8 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
             ImportEntriesResponse,
             CompareSignalsRequest,
             CompareSignalsResponse,
+            GetHealthDetailRequest,
+            GetHealthDetailResponse,
             GetIndexStatusRequest,
             GetIndexStatusResponse,
             CreateTenantRequest,
