@@ -163,10 +163,12 @@ impl Follower {
         if own.beaten.is_some_and(|beaten| beaten.elapsed() < replica::BEAT_EVERY) {
             return Ok(());
         }
-        let resident = self.shared.memory.read().clone();
+        // Not held while the database is waited for: old pictures keep memory.
+        (own.replica.applied, own.replica.entries) = {
+            let resident = self.shared.memory.read();
+            (resident.applied(), resident.entries())
+        };
         own.replica.beaten = self.tx.clock.now();
-        own.replica.applied = resident.applied();
-        own.replica.entries = resident.entries();
         own.replica.counted = *self.shared.counted.lock();
         replica::beat(&mut self.tx.conn, &own.replica).await?;
         let (name, leases) = (&own.replica.name, &self.shared.leases);

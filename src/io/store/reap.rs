@@ -28,8 +28,8 @@ impl Store {
         }
     }
 
-    /// Tells that the counts of a process are lost, and takes its row away, unless it moved.
-    pub(super) async fn bury(&self, lease: Lease, gone: Replica) -> Result<(), StoreError> {
+    /// Tells that the counts of a process are lost, and takes its row away, unless it moved; says whether it did.
+    async fn bury(&self, lease: Lease, gone: Replica) -> Result<bool, StoreError> {
         let kept = self.keep::<Infallible, _>(None, move |tx| {
             Box::pin(async move {
                 tx.fence(lease).await?;
@@ -41,7 +41,7 @@ impl Store {
             })
         });
         match kept.await {
-            Ok(_) => Ok(()),
+            Ok(answer) => Ok(answer.number.is_some()),
             Err(KeepError::Store(error)) => Err(error),
             Err(KeepError::RequestIdReused) => Err(StoreError::Broken),
             Err(KeepError::Refused(never)) => match never {},
@@ -79,7 +79,8 @@ async fn attend(store: Weak<Inner>) {
         for replica in gone(&mut seen, told.replicas, GONE_AFTER) {
             let title = replica.title.clone();
             match store.bury(lease, replica).await {
-                Ok(()) => tracing::warn!(title, "a process ended without a word"),
+                Ok(true) => tracing::warn!(title, "a process ended without a word"),
+                Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "what a process left could not be told"),
             }
         }
