@@ -63,6 +63,12 @@ async fn restored_events(data: &Path) -> usize {
     journal.iter().filter(|recorded| is_restored(&recorded.event)).count()
 }
 
+/// What a server says that is to serve by a setting, and does not.
+fn served(set: &str) -> (i32, String) {
+    let sets = ["--set", set, "--set", "listen=127.0.0.1:0", "--set", "metrics_listen="];
+    text(&run(&[&["serve"][..], &sets].concat()))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_is_backed_up_while_it_is_used_and_an_old_backup_does_not_replace_it_unnoticed() {
     let place = Arc::new(Place::new());
@@ -114,15 +120,7 @@ async fn a_server_is_backed_up_while_it_is_used_and_an_old_backup_does_not_repla
     let (code, said) = place.says("restore", "backup", "data", &[]);
     assert!(code == 1 && said.contains("is a rollback"), "{said}");
     let set = format!("data_dir={}", data.display());
-    let (code, said) = text(&run(&[
-        "serve",
-        "--set",
-        &set,
-        "--set",
-        "listen=127.0.0.1:0",
-        "--set",
-        "metrics_listen=",
-    ]));
+    let (code, said) = served(&set);
     assert!(code == 1 && said.contains("was set back"), "{said}");
     let alone = ["--accept-rollback", "the disk", "--approved-by", "Ada", "--approved-by", "ada"];
     let (code, said) = place.says("restore", "backup", "data", &alone);
@@ -187,15 +185,7 @@ async fn a_restore_that_is_killed_at_any_moment_starts_whole_or_not_at_all() {
             let set = format!("data_dir={}", there.display());
             let (code, said) = text(&run(&["migrate", "--set", &set]));
             assert!(code == 1 && said.contains("broken off"), "{said}");
-            let (code, said) = text(&run(&[
-                "serve",
-                "--set",
-                &set,
-                "--set",
-                "listen=127.0.0.1:0",
-                "--set",
-                "metrics_listen=",
-            ]));
+            let (code, said) = served(&set);
             assert!(code == 1 && said.contains("broken off"), "{said}");
         } else {
             whole += usize::from(ended);
