@@ -179,6 +179,15 @@ pub const fn entry_state_of(code: u8) -> Option<EntryState> {
     entry_of(code)
 }
 
+/// The greatest code of a kind of event that this program knows.
+pub const EVENT_KIND_MAX: u8 = {
+    let mut code = u8::MAX;
+    while kind_low(code).is_none() {
+        code -= 1;
+    }
+    code
+};
+
 /// The code of a kind of event, for rows that are searched by it.
 #[must_use]
 pub const fn event_kind_code(kind: EventKind) -> u8 {

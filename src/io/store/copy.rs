@@ -228,7 +228,7 @@ pub(super) async fn between(
     mut tell: impl FnMut(Progress) + Send,
 ) -> Result<Copied, StoreError> {
     let mut source = dialect::connect_reading(from).await?;
-    open::check_version(&mut source).await?;
+    open::check_same_version(&mut source).await?;
     open::check_keys(&mut source, keys).await?;
     let mut target = dialect::connect(to, true).await?;
     let copied = all(&mut source, &mut target, keys, &mut tell).await;
@@ -279,7 +279,7 @@ pub(super) async fn all(
     if target.version().await? != 0 {
         return Err(StoreError::Occupied);
     }
-    target.create_tables().await?;
+    target.bring_tables_forward(0).await?;
     let mut rows = 0;
     for (table, (_, count)) in TABLES.iter().zip(&counts) {
         let mut more = |more| {
@@ -291,7 +291,7 @@ pub(super) async fn all(
             return Err(StoreError::Corrupt("copy"));
         }
     }
-    target.set_version().await?;
+    target.set_version(0).await?;
     if head::read(target, keys).await? != head {
         return Err(StoreError::Corrupt("copy"));
     }

@@ -57,12 +57,12 @@ pub enum StoreError {
     /// The target of a copy holds a store already.
     #[error("the target holds a store already")]
     Occupied,
-    /// The tables are of another version.
-    #[error("the tables are of version {found}, this program needs {needed}: run migrate")]
+    /// The tables are of a version that this program cannot use.
+    #[error("the tables are of version {found}, this program is for version {needed}: {}", mend(*found, *needed))]
     Schema {
         /// Version found.
         found: u64,
-        /// Version this program reads and writes.
+        /// Version this program makes.
         needed: u64,
     },
     /// The database does not hold what was once seen in it.
@@ -86,6 +86,10 @@ pub enum StoreError {
     /// The spool has no room for a further event.
     #[error("the spool is full")]
     SpoolFull,
+}
+
+fn mend(found: u64, needed: u64) -> &'static str {
+    if found < needed { "run migrate" } else { "use the program that made them, or a later one" }
 }
 
 /// What was seen of a journal, and what was found instead.

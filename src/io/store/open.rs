@@ -45,33 +45,51 @@ pub async fn lock(settings: &Settings) -> Result<File, StoreError> {
     Ok(file)
 }
 
-/// Makes the tables where there are none, and brings older ones to the present version. Forwards only.
+/// Makes the tables where there are none, and brings older ones forward to the present version; each only once, however
+/// many begin at the same moment. What later tables have beside that is left as it is. Tells what was not made here that
+/// the keys are those of the store.
 ///
 /// # Errors
-/// [`StoreError::Schema`] where they are of a later version.
-pub async fn migrate(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
-    let needed = dialect::SCHEMA_VERSION;
-    let migrated = async {
+/// [`StoreError::Schema`] where they are of a version that this program cannot use; as [`check_keys`].
+pub async fn make_ready(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
+    let found = conn.version().await?;
+    if found != 0 && found < dialect::SCHEMA_VERSION {
+        // Nothing is written with other keys.
+        check_keys(conn, keys).await?;
+    }
+    if found < dialect::SCHEMA_VERSION {
+        bring_forward(conn, keys).await?;
+    }
+    check_version(conn).await?;
+    check_keys(conn, keys).await
+}
+
+async fn bring_forward(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreError> {
+    let brought = async {
         conn.begin_migrating().await?;
-        match conn.version().await? {
-            0 => {
-                conn.create_tables().await?;
-                head::create(conn, keys).await?;
-                conn.set_version().await?;
-                conn.commit().await
-            }
-            found if found == needed => {
-                conn.roll_back().await;
-                Ok(())
-            }
-            found => Err(StoreError::Schema { found, needed }),
+        let found = conn.version().await?;
+        if found >= dialect::SCHEMA_VERSION {
+            // Somebody else was first.
+            conn.roll_back().await;
+            return Ok(());
         }
+        conn.bring_tables_forward(found).await?;
+        if found == 0 {
+            head::create(conn, keys).await?;
+        }
+        conn.set_version(found).await?;
+        conn.commit().await?;
+        if found != 0 {
+            let now = dialect::SCHEMA_VERSION;
+            tracing::info!(found, now, "the tables were brought forward");
+        }
+        Ok(())
     };
-    let migrated = migrated.await;
-    if migrated.is_err() {
+    let brought: Result<(), StoreError> = brought.await;
+    if brought.is_err() {
         conn.roll_back().await;
     }
-    migrated
+    brought
 }
 
 /// Checks that the keys are those that the store was made with, before anything is written with others.
@@ -90,16 +108,27 @@ pub async fn check_keys(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreErro
     Err(if ours { error } else { StoreError::OtherKeys })
 }
 
-/// Checks that the tables are of the version this program needs.
+/// Checks that the tables are of a version on which this program works: its own, or the next.
 ///
 /// # Errors
 /// [`StoreError::Schema`] where they are of another, [`StoreError::Missing`] where there are none.
 pub async fn check_version(conn: &mut Conn) -> Result<(), StoreError> {
-    let needed = dialect::SCHEMA_VERSION;
+    version_where(conn, dialect::is_usable).await
+}
+
+/// Checks that the tables are of this program's own version: of later ones it would copy only what it knows.
+///
+/// # Errors
+/// As [`check_version`].
+pub async fn check_same_version(conn: &mut Conn) -> Result<(), StoreError> {
+    version_where(conn, |found| found == dialect::SCHEMA_VERSION).await
+}
+
+async fn version_where(conn: &mut Conn, is_good: impl Fn(u64) -> bool) -> Result<(), StoreError> {
     match conn.version().await? {
         0 => Err(StoreError::Missing),
-        found if found == needed => Ok(()),
-        found => Err(StoreError::Schema { found, needed }),
+        found if is_good(found) => Ok(()),
+        found => Err(StoreError::Schema { found, needed: dialect::SCHEMA_VERSION }),
     }
 }
 

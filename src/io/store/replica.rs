@@ -80,9 +80,18 @@ pub struct Replica {
     pub applied: u64,
     /// Entries in its memory.
     pub entries: u64,
+    /// Greatest code of a kind of event that it knows.
+    pub speaks: u64,
+    /// Which part of the entries it keeps, from 1 on.
+    pub shard: u64,
+    /// Into how many parts the entries are divided.
+    pub shards: u64,
+    /// Where the others reach it; empty where they do not.
+    pub address: String,
 }
 
-const COLUMNS: &str = "name, title, version, began, beat, beaten, counted, applied, entries";
+const COLUMNS: &str = "name, title, version, began, beat, beaten, counted, applied, entries, \
+                       speaks, shard, shards, address";
 
 /// Every process that is there, or ended without a word.
 ///
@@ -102,6 +111,10 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Replica>, StoreError> {
             counted: Time::from_millis(row.int(6)?),
             applied: row.number(7)?,
             entries: row.number(8)?,
+            speaks: row.number(9)?,
+            shard: row.number(10)?,
+            shards: row.number(11)?,
+            address: row.text(12)?,
         })
     };
     rows.iter().map(read).collect()
@@ -124,10 +137,13 @@ pub async fn unfinished(conn: &mut Conn, name: &Name) -> Result<Option<Time>, St
 /// [`StoreError`] where the database refuses.
 pub async fn beat(conn: &mut Conn, replica: &Replica) -> Result<(), StoreError> {
     let sql = format!(
-        "INSERT INTO replica ({COLUMNS}) VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8) \
+        "INSERT INTO replica ({COLUMNS}) \
+         VALUES ($1, $2, $3, $4, 1, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT (name) DO UPDATE SET title = excluded.title, version = excluded.version, \
          began = excluded.began, beat = replica.beat + 1, beaten = excluded.beaten, \
-         counted = excluded.counted, applied = excluded.applied, entries = excluded.entries"
+         counted = excluded.counted, applied = excluded.applied, entries = excluded.entries, \
+         speaks = excluded.speaks, shard = excluded.shard, shards = excluded.shards, \
+         address = excluded.address"
     );
     let values = vec![
         replica.name.value(),
@@ -138,6 +154,10 @@ pub async fn beat(conn: &mut Conn, replica: &Replica) -> Result<(), StoreError> 
         replica.counted.millis().into(),
         replica.applied.into(),
         replica.entries.into(),
+        replica.speaks.into(),
+        replica.shard.into(),
+        replica.shards.into(),
+        replica.address.as_str().into(),
     ];
     conn.run(sqlx::AssertSqlSafe(sql), values).await.map(drop)
 }

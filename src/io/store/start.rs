@@ -21,6 +21,7 @@ use super::tx::Tx;
 use super::witness;
 use super::writer::Writer;
 use crate::core::event::Event;
+use crate::core::journal::envelope::EVENT_KIND_MAX;
 use crate::io::clock::{Clock, log_time};
 use crate::io::seal::KeyRing;
 use parking_lot::{Mutex, RwLock};
@@ -33,7 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 pub(super) const LOOKUP_READERS: u32 = 4;
 
 impl Store {
-    /// Opens the store for reading and writing; makes it where there is none. Checks the signed head and the last leaves,
+    /// Opens the store for reading and writing; makes it where there is none, and brings its tables forward. Checks the signed head and the last leaves,
     /// loads the memory of the process, and records it where the process before ended without flushing its counts.
     ///
     /// # Errors
@@ -57,11 +58,7 @@ impl Store {
         lock: Option<std::fs::File>,
     ) -> Result<Self, StoreError> {
         let mut conn = dialect::connect(&settings, true).await?;
-        if conn.version().await? == 0 {
-            open::migrate(&mut conn, &keys).await?;
-        }
-        open::check_version(&mut conn).await?;
-        open::check_keys(&mut conn, &keys).await?;
+        open::make_ready(&mut conn, &keys).await?;
         let own = if conn.is_remote() { Some(own(&settings, &clock)?) } else { None };
         let name = own.as_ref().map(|own| own.replica.name.clone());
         let asked = Instant::now();
@@ -166,10 +163,7 @@ impl Store {
         let _lock = open::lock(settings).await?;
         witness::guard(settings, keys).await?;
         let mut conn = dialect::connect(settings, true).await?;
-        if conn.version().await? != 0 {
-            open::check_keys(&mut conn, keys).await?;
-        }
-        open::migrate(&mut conn, keys).await?;
+        open::make_ready(&mut conn, keys).await?;
         conn.close().await
     }
 
@@ -229,6 +223,10 @@ fn own(settings: &Settings, clock: &Clock) -> Result<Own, StoreError> {
         counted: now,
         applied: 0,
         entries: 0,
+        speaks: u64::from(EVENT_KIND_MAX),
+        shard: 1,
+        shards: 1,
+        address: String::new(),
     };
     Ok(Own { replica, beaten: None, watched: Watched::default() })
 }

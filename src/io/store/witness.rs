@@ -75,7 +75,7 @@ pub async fn compare(
     Ok((!goes_on).then_some(set_back))
 }
 
-/// What was seen of a store and is no longer so, if anything; says nothing of tables of another version.
+/// What was seen of a store and is no longer so, if anything; says nothing of tables that this program cannot use.
 ///
 /// # Errors
 /// [`StoreError::OtherKeys`]; [`StoreError`] where the database refuses.
@@ -91,7 +91,7 @@ pub async fn set_back(settings: &Settings, keys: &KeyRing) -> Result<Option<SetB
         None => 0,
     };
     let found = match &mut conn {
-        Some(conn) if version == SCHEMA_VERSION => {
+        Some(conn) if (1..=SCHEMA_VERSION + 1).contains(&version) => {
             open::check_keys(conn, keys).await?;
             let head = head::read(conn, keys).await?;
             match read(&path, keys)? {

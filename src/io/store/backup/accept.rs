@@ -38,8 +38,11 @@ pub async fn accept_rollback(
     }
     let set_back = witness::set_back(settings, keys).await?.ok_or(BackupError::NoRollback)?;
     let mut conn = dialect::connect_reading(settings).await?;
-    open::check_version(&mut conn).await?;
+    let version = conn.version().await?;
     conn.close().await?;
+    if version == 0 {
+        return Err(StoreError::Missing.into());
+    }
     let recording = Settings { flush_every: NOT_MEANWHILE, ..settings.clone() };
     let store = Store::open_with(recording, Arc::clone(keys), clock.clone(), Some(lock)).await?;
     let restored = Restored {

@@ -65,7 +65,7 @@ async fn make(
     }
     let made = clock.now();
     let mut source = dialect::connect_reading(settings).await?;
-    open::check_version(&mut source).await?;
+    open::check_same_version(&mut source).await?;
     open::check_keys(&mut source, keys).await?;
     let target = alone(folder);
     let mut conn = dialect::connect(&target, true).await?;

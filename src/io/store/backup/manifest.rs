@@ -2,7 +2,6 @@
 //!
 //! It is two lines, one of JSON and one with the mark of the first. It is written last: a folder without it is no backup.
 
-use super::super::error::StoreError;
 use super::error::{BackupError, of};
 use crate::core::journal::merkle::Hash;
 use crate::core::time::Time;
@@ -94,7 +93,7 @@ impl Manifest {
         Ok(format!("{line}\n{}\n", mark(keys, &line)))
     }
 
-    /// Reads what [`Self::write`] wrote under these keys, and nothing else.
+    /// Reads what [`Self::write`] wrote under these keys, and nothing else; of tables of `schema`, or of older ones.
     ///
     /// # Errors
     /// [`BackupError::Manifest`]; [`BackupError::Later`] where a later program wrote it.
@@ -107,9 +106,6 @@ impl Manifest {
         let start: Start = serde_json::from_str(line).map_err(|_| BackupError::Manifest)?;
         if start.format > FORMAT || start.schema > schema {
             return Err(BackupError::Later(start.program));
-        }
-        if start.schema < schema {
-            return Err(StoreError::Schema { found: start.schema, needed: schema }.into());
         }
         let manifest: Self = serde_json::from_str(line).map_err(|_| BackupError::Manifest)?;
         let known = [KEYS, DATABASE, SPOOL, DRAINING];
@@ -187,6 +183,13 @@ mod tests {
         assert!(Manifest::read(&text[..text.len() - 1], &keys, 1).is_err());
         let other = KeyRing::generate(&Clock::set(Time::from_millis(0), 2));
         assert!(matches!(Manifest::read(&text, &other, 1), Err(BackupError::Manifest)));
+    }
+
+    #[test]
+    fn what_an_earlier_program_made_is_read() {
+        let keys = KeyRing::generate(&Clock::set(Time::from_millis(0), 1));
+        let earlier = manifest(1, &[KEYS, DATABASE]);
+        assert_eq!(Manifest::read(&earlier.write(&keys).unwrap(), &keys, 2).unwrap(), earlier);
     }
 
     #[test]

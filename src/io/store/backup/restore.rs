@@ -244,6 +244,10 @@ async fn finish(
     keys: &KeyRing,
     head: &Head,
 ) -> Result<(), BackupError> {
+    // An earlier program may have put it there, and been broken off.
+    let mut conn = dialect::connect(to, false).await?;
+    open::make_ready(&mut conn, keys).await?;
+    conn.close().await?;
     let report = verify(to, keys, Duration::ZERO).await?;
     if !report.is_good() {
         return Err(BackupError::Faults(Box::new(report)));

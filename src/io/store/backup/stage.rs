@@ -4,6 +4,7 @@ use super::super::copy;
 use super::super::dialect;
 use super::super::handle::Store;
 use super::super::head;
+use super::super::open;
 use super::super::settings::{OnFailure, Settings};
 use super::super::verify::verify;
 use super::error::{BackupError, of};
@@ -91,6 +92,10 @@ impl Opened {
             };
             same(told, &file::copy(name, (file, u64::MAX), to)?)?;
         }
+        // What was made by an earlier program is brought forward here, where nothing depends on it yet.
+        let mut conn = dialect::connect(&settings, false).await?;
+        open::make_ready(&mut conn, keys).await?;
+        conn.close().await?;
         let report = verify(&settings, keys, Duration::ZERO).await?;
         if !report.is_good() {
             return Err(BackupError::Faults(Box::new(report)));

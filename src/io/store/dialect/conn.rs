@@ -314,24 +314,35 @@ impl Conn {
         self.begin("UPDATE migrator SET id = id WHERE id = 1").await.map(drop)
     }
 
-    /// Makes the tables, within a transaction of [`Self::begin_migrating`].
+    /// Brings tables of a version forward to the present one, 0 where there are none, within a transaction of
+    /// [`Self::begin_migrating`].
     ///
     /// # Errors
     /// [`StoreError`] where the database refuses.
-    pub async fn create_tables(&mut self) -> Result<(), StoreError> {
+    pub async fn bring_tables_forward(&mut self, from: u64) -> Result<(), StoreError> {
         let made = on_link!(self,
-            here => sqlx::raw_sql(tables::SQLITE).execute(here).await.map(drop).map_err(StoreError::from),
-            there, limit => postgres::plain(there, limit, AssertSqlSafe(tables::postgres())).await.map(drop));
+            here => sqlx::raw_sql(AssertSqlSafe(tables::sqlite(from))).execute(here).await
+                .map(drop).map_err(StoreError::from),
+            there, limit => postgres::plain(there, limit, AssertSqlSafe(tables::postgres(from))).await.map(drop));
         self.noted(made)
     }
 
-    /// Says that the tables are whole, and of the present version: the last word of making them.
+    /// Says that the tables, which were of version `from`, are whole and of the present one: the last word of making them.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses.
-    pub async fn set_version(&mut self) -> Result<(), StoreError> {
-        let first = vec![1_i64.into(), SCHEMA_VERSION.into()];
-        self.run("INSERT INTO version (id, version) VALUES ($1, $2)", first).await.map(drop)
+    /// [`StoreError::Conflict`] where they are not of that version any more; [`StoreError`] where the database refuses.
+    pub async fn set_version(&mut self, from: u64) -> Result<(), StoreError> {
+        if from == 0 {
+            let first = vec![1_i64.into(), SCHEMA_VERSION.into()];
+            let sql = "INSERT INTO version (id, version) VALUES ($1, $2)";
+            return self.run(sql, first).await.map(drop);
+        }
+        // Where each table is a transaction of its own, two may bring them forward at once.
+        let sql = "UPDATE version SET version = $1 WHERE id = 1 AND version = $2";
+        match self.run(sql, vec![SCHEMA_VERSION.into(), from.into()]).await? {
+            1 => Ok(()),
+            _ => Err(StoreError::Conflict),
+        }
     }
 
     /// Version of the tables; 0 where there are none.

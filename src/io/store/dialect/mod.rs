@@ -15,5 +15,5 @@ mod pool;
 pub use batch::Batch;
 pub use conn::{Conn, connect, connect_reading};
 pub use pool::{Pool, Readers};
-pub use tables::SCHEMA_VERSION;
+pub use tables::{SCHEMA_VERSION, is_usable};
 pub use value::{Row, Value};

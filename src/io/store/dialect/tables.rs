@@ -1,10 +1,32 @@
-//! The tables, told once; each database's own words are put in from there.
+//! The tables, told once, as steps that each bring them forward by one version; each database's own words are put in.
+//!
+//! A step only adds: what the program of the version before says of the tables goes on holding. One that was released is
+//! never changed; whatever is new gets a step of its own.
 
-/// Version of the tables that this program reads and writes.
-pub const SCHEMA_VERSION: u64 = 1;
+/// What brings the tables forward by one version.
+struct Step {
+    /// In every database, as SQLite says it.
+    all: &'static str,
+    /// Beside that, where several processes share a database.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "SQLite is of one process"))]
+    shared: &'static str,
+}
 
-/// As SQLite has them: strict, without hidden keys.
-pub const SQLITE: &str = "
+/// The steps: the first makes tables of version 1 where there are none.
+const STEPS: [Step; 2] =
+    [Step { all: ALL_1, shared: SHARED_1 }, Step { all: "", shared: SHARED_2 }];
+
+/// Version of the tables that this program makes.
+pub const SCHEMA_VERSION: u64 = STEPS.len() as u64;
+
+/// Whether this program works on tables of a version: on its own, and on the next, which only adds to them.
+#[must_use]
+pub const fn is_usable(version: u64) -> bool {
+    version == SCHEMA_VERSION || version == SCHEMA_VERSION + 1
+}
+
+/// Strict, without hidden keys.
+const ALL_1: &str = "
 CREATE TABLE version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
 CREATE TABLE head (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
   time INTEGER NOT NULL, epoch INTEGER NOT NULL, clean INTEGER NOT NULL, mark BLOB NOT NULL) STRICT;
@@ -33,9 +55,8 @@ CREATE TABLE outcome (scope TEXT NOT NULL, verdict TEXT NOT NULL, number INTEGER
   PRIMARY KEY (scope, verdict, number)) STRICT, WITHOUT ROWID;
 ";
 
-/// What only a database needs that several processes share: who they are, and who does what must be done once.
-#[cfg(feature = "postgres")]
-const POSTGRES_MORE: &str = "
+/// Who the processes are that share a database, and who does what must be done once.
+const SHARED_1: &str = "
 CREATE TABLE replica (name BLOB PRIMARY KEY, title TEXT NOT NULL, version TEXT NOT NULL,
   began INTEGER NOT NULL, beat INTEGER NOT NULL, beaten INTEGER NOT NULL, counted INTEGER NOT NULL,
   applied INTEGER NOT NULL, entries INTEGER NOT NULL) STRICT;
@@ -43,14 +64,34 @@ CREATE TABLE lease (task TEXT PRIMARY KEY, holder BLOB NOT NULL, token INTEGER N
   beat INTEGER NOT NULL) STRICT;
 ";
 
-/// As PostgreSQL has them: its own names of types, and texts in bytewise order. May be said again after it broke off.
+/// Which kinds of events a process knows, which part of the entries it keeps, and where the others reach it.
+const SHARED_2: &str = "
+ALTER TABLE replica ADD COLUMN speaks INTEGER NOT NULL DEFAULT 11;
+ALTER TABLE replica ADD COLUMN shard INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE replica ADD COLUMN shards INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE replica ADD COLUMN address TEXT NOT NULL DEFAULT '';
+";
+
+fn steps_from(version: u64) -> &'static [Step] {
+    let done = usize::try_from(version).unwrap_or(STEPS.len());
+    STEPS.get(done..).unwrap_or(&[])
+}
+
+/// What brings tables of a version forward to the present one, as SQLite says it; version 0 is that there are none.
+#[must_use]
+pub fn sqlite(from: u64) -> String {
+    steps_from(from).iter().map(|step| step.all).collect()
+}
+
+/// The same as PostgreSQL says it: its own names of types, and texts in bytewise order. May be said again after it broke
+/// off.
 #[cfg(feature = "postgres")]
 #[must_use]
-pub fn postgres() -> String {
-    [SQLITE, POSTGRES_MORE]
-        .concat()
-        .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
+pub fn postgres(from: u64) -> String {
+    let text: String = steps_from(from).iter().flat_map(|step| [step.all, step.shared]).collect();
+    text.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
         .replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")
+        .replace("ADD COLUMN", "ADD COLUMN IF NOT EXISTS")
         .replace(" INTEGER", " BIGINT")
         .replace(" BLOB", " BYTEA")
         .replace(" TEXT", " TEXT COLLATE \"C\"")
@@ -60,19 +101,36 @@ pub fn postgres() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
     #[cfg(feature = "postgres")]
     fn nothing_of_one_dialect_is_left_in_the_other() {
-        use super::{SQLITE, postgres};
-        let text = postgres();
+        let text = postgres(0);
         for word in ["INTEGER", "BLOB", "STRICT", "ROWID"] {
             assert!(!text.contains(word), "{word}");
         }
         let texts = text.matches(" TEXT").count();
         assert_eq!(text.matches(" TEXT COLLATE \"C\"").count(), texts);
-        assert_eq!(
-            text.matches("CREATE TABLE").count(),
-            SQLITE.matches("CREATE TABLE").count() + 2
-        );
+        let both: String = STEPS.iter().flat_map(|step| [step.all, step.shared]).collect();
+        for word in ["CREATE TABLE", "CREATE INDEX", "ADD COLUMN"] {
+            let again = format!("{word} IF NOT EXISTS");
+            assert_eq!(text.matches(&again).count(), both.matches(word).count(), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_step_behind_the_first_only_adds() {
+        for step in &STEPS[1..] {
+            for text in [step.all, step.shared] {
+                for said in text.split(';').map(str::trim).filter(|said| !said.is_empty()) {
+                    let is_new = ["CREATE TABLE ", "CREATE INDEX "];
+                    let adds = said.starts_with("ALTER TABLE ")
+                        && said.contains(" ADD COLUMN ")
+                        && said.contains(" NOT NULL DEFAULT ");
+                    assert!(adds || is_new.iter().any(|word| said.starts_with(word)), "{said}");
+                }
+            }
+        }
     }
 }

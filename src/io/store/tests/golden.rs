@@ -5,6 +5,7 @@ use crate::core::event::{Count, EventKind};
 use crate::core::restored::{Approval, GivenUp, Restored};
 use crate::io::seal::Phrase;
 use crate::io::store::backup::{Wanted, backup, restore};
+use crate::io::store::dialect::{self, SCHEMA_VERSION};
 use crate::io::store::{Which, verify};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -80,7 +81,8 @@ async fn the_store_of_this_release_is_written_down() {
     println!("(\"{}\", {}, \"{}\", 11)", made.program, made.number, hex::encode(made.root));
 }
 
-#[tokio::test]
+on_both!(the_store_of_every_release_is_restored_verified_and_read);
+
 async fn the_store_of_every_release_is_restored_verified_and_read() {
     let there = std::fs::read_dir(folder("")).unwrap().count();
     assert_eq!(there, RELEASES.len(), "each one is listed");
@@ -99,6 +101,9 @@ async fn the_store_of_every_release_is_restored_verified_and_read() {
         let back = restore(&wanted, &clock, |_| {}).await.unwrap();
         assert_eq!((back.manifest.number, hex::encode(back.manifest.root)), (number, root.into()));
         let keys = Arc::new(KeyRing::load(&key_ring, &clock).unwrap());
+        let mut conn = dialect::connect_reading(&place.settings()).await.unwrap();
+        assert_eq!(conn.version().await, Ok(SCHEMA_VERSION), "{version} is brought forward");
+        conn.close().await.unwrap();
         let report = verify(&place.settings(), &keys, Duration::ZERO).await.unwrap();
         assert_eq!((report.faults, report.erased), (vec![], 0), "{version}");
         let store = Store::open(place.settings(), keys, clock).await.unwrap();

@@ -47,6 +47,7 @@ mod servers;
 mod sharing;
 mod snapshots;
 mod verifying;
+mod versions;
 
 use super::settings::Server;
 use super::spool::Waiting;

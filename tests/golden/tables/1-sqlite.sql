@@ -1,0 +1,26 @@
+CREATE TABLE version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+CREATE TABLE head (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
+  time INTEGER NOT NULL, epoch INTEGER NOT NULL, clean INTEGER NOT NULL, mark BLOB NOT NULL) STRICT;
+CREATE TABLE journal (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, envelope BLOB NOT NULL,
+  salt BLOB NOT NULL, payload BLOB NOT NULL, leaf BLOB NOT NULL) STRICT;
+CREATE TABLE subtree (level INTEGER NOT NULL, place INTEGER NOT NULL, hash BLOB NOT NULL,
+  PRIMARY KEY (level, place)) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoint (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
+CREATE TABLE document (kind TEXT NOT NULL, scope TEXT NOT NULL, name TEXT NOT NULL,
+  version INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (kind, scope, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE entry (scope TEXT NOT NULL, bank TEXT NOT NULL, entry TEXT NOT NULL,
+  state INTEGER NOT NULL, version INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (scope, bank, entry)) STRICT, WITHOUT ROWID;
+CREATE INDEX entry_state ON entry (scope, bank, state, entry);
+CREATE TABLE signal (scope TEXT NOT NULL, bank TEXT NOT NULL, fingerprint BLOB NOT NULL,
+  entry TEXT NOT NULL, PRIMARY KEY (scope, bank, fingerprint, entry)) STRICT, WITHOUT ROWID;
+CREATE INDEX signal_entry ON signal (scope, bank, entry);
+CREATE TABLE request (scope TEXT NOT NULL, method TEXT NOT NULL, request BLOB NOT NULL,
+  digest BLOB NOT NULL, number INTEGER NOT NULL, kept INTEGER NOT NULL, answer BLOB NOT NULL,
+  PRIMARY KEY (scope, method, request)) STRICT, WITHOUT ROWID;
+CREATE INDEX request_kept ON request (kept);
+CREATE TABLE verdict (scope TEXT NOT NULL, verdict TEXT NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (scope, verdict)) STRICT, WITHOUT ROWID;
+CREATE TABLE outcome (scope TEXT NOT NULL, verdict TEXT NOT NULL, number INTEGER NOT NULL,
+  PRIMARY KEY (scope, verdict, number)) STRICT, WITHOUT ROWID;
