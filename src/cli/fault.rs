@@ -109,6 +109,7 @@ const fn advice(reason: ErrorReason) -> &'static str {
         ErrorReason::IndexBehind
         | ErrorReason::OverCapacity
         | ErrorReason::StoreUnavailable
+        | ErrorReason::ShardUnavailable
         | ErrorReason::SpoolFull
         | ErrorReason::Draining => "try again later, or allow more time with --timeout",
         ErrorReason::MethodUnknown

@@ -3,7 +3,7 @@
 use super::client::{Client, ServerArgs};
 use super::explain;
 use super::fault::{DONE, FAILED, Failure};
-use crate::proto::v1::{GetHealthDetailRequest, GetHealthDetailResponse, ReplicaHealth};
+use crate::proto::v1::{GetHealthDetailRequest, GetHealthDetailResponse, ReplicaHealth, Shard};
 use serde_json::json;
 use std::io::Write;
 
@@ -45,6 +45,11 @@ fn seconds(span: Option<prost_types::Duration>) -> f64 {
     span.map_or(0.0, |span| span.seconds as f64 + f64::from(span.nanos) / 1e9)
 }
 
+/// A shard as people write it.
+fn written(shard: Option<Shard>) -> String {
+    shard.map_or_else(String::new, |shard| format!("{}/{}", shard.number, shard.count))
+}
+
 fn tasks(found: &GetHealthDetailResponse, replica: &ReplicaHealth) -> Vec<String> {
     let theirs = found.leases.iter().filter(|lease| lease.replica_id == replica.replica_id);
     theirs.map(|lease| lease.task.clone()).collect()
@@ -58,6 +63,13 @@ fn as_tables(found: &GetHealthDetailResponse, out: &mut dyn Write) -> Result<(),
     table.add_row(["journal", &size]);
     table.add_row(["age of the index", &format!("{:.3} s", seconds(index.age))]);
     table.add_row(["entries", &index.entry_count.to_string()]);
+    if let Some(shard) = found.shard.filter(|shard| shard.count > 1) {
+        table.add_row(["shard", &written(Some(shard))]);
+        let missing = found.other_shards.iter().filter(|shard| shard.holder_count == 0);
+        let missing: Vec<_> = missing.map(|shard| shard.number.to_string()).collect();
+        let missing = if missing.is_empty() { "none".to_owned() } else { missing.join(", ") };
+        table.add_row(["shards that nobody keeps", &missing]);
+    }
     if !index.sum.is_empty() {
         table.add_row(["sum", &hex::encode(&index.sum)]);
     }
@@ -74,7 +86,7 @@ fn as_tables(found: &GetHealthDetailResponse, out: &mut dyn Write) -> Result<(),
     if found.replicas.is_empty() {
         return Ok(());
     }
-    let head = ["replica", "title", "version", "index", "lag", "entries", "does", "beat"];
+    let head = ["replica", "title", "version", "shard", "index", "lag", "entries", "does", "beat"];
     let mut table = explain::table(&head);
     for replica in &found.replicas {
         let own = if replica.answering { " *" } else { "" };
@@ -83,6 +95,7 @@ fn as_tables(found: &GetHealthDetailResponse, out: &mut dyn Write) -> Result<(),
             format!("{}{own}", replica.replica_id.get(..8).unwrap_or_default()),
             replica.title.clone(),
             replica.version.clone(),
+            written(replica.shard),
             replica.applied_number.to_string(),
             replica.lag.to_string(),
             replica.entry_count.to_string(),
@@ -105,6 +118,7 @@ fn as_json(found: &GetHealthDetailResponse, out: &mut dyn Write) -> Result<(), F
                 "applied": replica.applied_number, "lag": replica.lag,
                 "entries": replica.entry_count, "answering": replica.answering,
                 "tasks": tasks(found, replica),
+                "shard": written(replica.shard), "shard_address": replica.shard_address,
                 "beat": replica.beat_time.map(|time| time.to_string()),
             })
         })
@@ -114,6 +128,9 @@ fn as_json(found: &GetHealthDetailResponse, out: &mut dyn Write) -> Result<(), F
         "age_seconds": seconds(index.age), "entries": index.entry_count,
         "sum": (!index.sum.is_empty()).then(|| hex::encode(&index.sum)),
         "snapshot": index.snapshot_number, "spooled_bytes": store.spooled_bytes,
+        "shard": written(found.shard),
+        "holders": found.other_shards.iter().map(|shard| (shard.number.to_string(), shard.holder_count.into()))
+            .collect::<serde_json::Map<String, serde_json::Value>>(),
         "shared": store.shared, "away": store.away, "failed": store.failed, "replicas": replicas,
     });
     writeln!(out, "{told}")?;

@@ -1,7 +1,7 @@
 //! What must be true of settings together.
 
 use super::mistake::Mistake;
-use super::place::SharedPlace;
+use super::place::{SharedPlace, is_loopback};
 use super::table::{Settings, StoreSettings, TlsMode};
 use super::value::Value as _;
 
@@ -54,6 +54,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
         wrong("store.replica_url", "must be empty while store.url is");
     }
     mistakes.extend(check_sharing(&settings.store));
+    mistakes.extend(check_shard(settings));
     let mut wrong =
         |key: &str, problem: &str| mistakes.push(Mistake::new("settings", key, problem));
     if settings.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
@@ -108,6 +109,74 @@ fn check_sharing(store: &StoreSettings) -> Vec<Mistake> {
         _ => {}
     }
     mistakes
+}
+
+/// Names what does not go together about shards.
+fn check_shard(settings: &Settings) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    let mut wrong =
+        |key: &str, problem: &str| mistakes.push(Mistake::new("settings", key, problem));
+    let shard = &settings.shard;
+    if shard.own.is_whole() {
+        for (key, is_set) in
+            [("shard.address", shard.address.is_some()), ("shard.ca", shard.ca.is_some())]
+        {
+            if is_set {
+                wrong(key, "must be empty while shard.own is 1/1");
+            }
+        }
+        return mistakes;
+    }
+    if settings.store.url.is_none() {
+        wrong("shard.own", "must be 1/1 unless store.url names a database that processes share");
+    }
+    match shard.address.as_deref().map(reached) {
+        None => wrong("shard.address", "must be set unless shard.own is 1/1"),
+        Some(None) => {
+            wrong("shard.address", "must be an address without a path, as https://10.0.0.5:50051");
+        }
+        Some(Some(Reached { is_plain, is_here })) => {
+            if is_plain != (settings.tls.mode == TlsMode::Off) {
+                wrong(
+                    "shard.address",
+                    "must begin with https://, or http:// while tls.mode is off",
+                );
+            }
+            if is_plain && !is_here && !settings.general.allow_plain_text_off_loopback {
+                wrong(
+                    "shard.address",
+                    "must be on this machine while tls.mode is off; set tls.mode, or \
+                     allow_plain_text_off_loopback to accept that keys and values can be read on the way",
+                );
+            }
+            if is_plain == shard.ca.is_some() {
+                wrong(
+                    "shard.ca",
+                    "must be set while shard.address begins with https://, and only then",
+                );
+            }
+        }
+    }
+    mistakes
+}
+
+/// How a process is reached.
+struct Reached {
+    is_plain: bool,
+    is_here: bool,
+}
+
+/// How an address is reached; none where it is none.
+fn reached(address: &str) -> Option<Reached> {
+    let plain = address.strip_prefix("http://");
+    let place = plain.or_else(|| address.strip_prefix("https://"))?;
+    if place.contains(['/', '@', '?', '#', '%', ',']) {
+        return None;
+    }
+    let uri: http::Uri = address.parse().ok()?;
+    let host = uri.host().filter(|host| !host.is_empty())?;
+    uri.port_u16()?;
+    Some(Reached { is_plain: plain.is_some(), is_here: is_loopback(host) })
 }
 
 /// What may stand behind the question mark of a database's address.

@@ -89,7 +89,8 @@ impl Endpoint {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_local = |address: std::net::IpAddr| address.is_loopback();
     bare == "localhost" || bare.parse().is_ok_and(is_local)

@@ -2,6 +2,7 @@
 
 use super::place::{Endpoint, SharedPlace};
 use super::value::{Bytes, Secret, Value};
+use crate::core::shard::Shard;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -329,6 +330,22 @@ section! {
 }
 
 section! {
+    /// Banks that are more than one machine holds.
+    ShardSettings, "shard." {
+        /// Which of the entries this process keeps in memory, as `2/4` for the second of four shards. Other than `1/1` needs `store.url`.
+        own: Shard = Shard::WHOLE;
+        /// Where the processes of the other shards reach this one, as `https://10.0.0.5:50051`.
+        address: Option<String> = None;
+        /// PEM file of the issuers that the certificates of the other processes are checked against; with `tls.mode = mtls` this process shows its own certificate to them.
+        ca: Option<PathBuf> = None;
+        /// Time after which a second process of the same shard is asked too.
+        hedge_after: Duration = millis(50), in millis(1)..=seconds(10);
+        /// Time after which a shard that has not answered counts as missing.
+        answer_time_max: Duration = seconds(1), in millis(10)..=seconds(60);
+    }
+}
+
+section! {
     /// Figures of what matched nothing.
     CounterSettings, "counters." {
         /// Time between two entries of counters in the journal.
@@ -378,6 +395,8 @@ pub struct Settings {
     pub media: MediaSettings,
     /// `store.…`
     pub store: StoreSettings,
+    /// `shard.…`
+    pub shard: ShardSettings,
     /// `counters.…`
     pub counters: CounterSettings,
     /// `log.…`
@@ -396,6 +415,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(LimitSettings::rows(|s| &mut s.limits, |s| &s.limits));
     rows.extend(MediaSettings::rows(|s| &mut s.media, |s| &s.media));
     rows.extend(StoreSettings::rows(|s| &mut s.store, |s| &s.store));
+    rows.extend(ShardSettings::rows(|s| &mut s.shard, |s| &s.shard));
     rows.extend(CounterSettings::rows(|s| &mut s.counters, |s| &s.counters));
     rows.extend(LogSettings::rows(|s| &mut s.log, |s| &s.log));
     rows.extend(OtlpSettings::rows(|s| &mut s.otlp, |s| &s.otlp));

@@ -2,6 +2,7 @@
 //!
 //! Law of every kind: reading what was written gives the same value.
 
+use crate::core::shard::{SHARDS_MAX, Shard};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +63,17 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit() || *b == b'_').count();
     let (number, unit) = text.split_at(digits);
     Some((number.replace('_', "").parse().ok()?, unit.trim()))
+}
+
+impl Value for Shard {
+    fn read(text: &str) -> Result<Self, String> {
+        let form = || format!("must be a shard, as 2/4, of at most {SHARDS_MAX}");
+        Self::parse(text.trim()).ok_or_else(form)
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
 }
 
 const UNITS_OF_BYTES: [(&str, u64); 4] =

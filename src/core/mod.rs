@@ -24,6 +24,7 @@ pub mod list_file;
 pub mod administration;
 pub mod restored;
 pub mod event;
+pub mod shard;
 pub mod matcher;
 pub mod resident;
 pub mod screening;

@@ -8,6 +8,7 @@ use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, SurfaceId, TenantId};
 use crate::core::matcher::{Matcher, Merge, Merged, Pace, Retired, Room};
 use crate::core::policy::Surface;
+use crate::core::shard::Shard;
 use crate::core::sum::Sum;
 use imbl::{HashMap, OrdMap};
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Holding {
 /// The memory of a process: a fold of events. The same events in the same order give the same memory.
 #[derive(Debug, Clone, Default)]
 pub struct Resident {
+    /// Which of the entries it keeps.
+    shard: Shard,
     applied: u64,
     changes: u64,
     tenants: HashMap<TenantId, Tenant>,
@@ -33,6 +36,18 @@ pub struct Resident {
 }
 
 impl Resident {
+    /// A memory of which nothing is known yet, for some of the entries.
+    #[must_use]
+    pub fn of_shard(shard: Shard) -> Self {
+        Self { shard, ..Self::default() }
+    }
+
+    /// Which of the entries it keeps; everything else it keeps whole.
+    #[must_use]
+    pub const fn shard(&self) -> Shard {
+        self.shard
+    }
+
     /// Takes the event with journal number `number` into account. Events come in the order of their numbers.
     pub fn apply(&mut self, number: u64, event: &Event) {
         self.changes += match event {
@@ -50,7 +65,8 @@ impl Resident {
             Event::BankPut { scope, bank } => self.holding(scope).matcher.put_bank(number, bank),
             Event::BankDeleted { scope, bank, .. } => self.holding(scope).matcher.delete_bank(bank),
             Event::EntriesPut { scope, bank, entries, at } => {
-                self.holding(scope).matcher.put_entries(number, *at, bank, entries);
+                let own = self.shard.own(bank, entries);
+                self.holding(scope).matcher.put_entries(number, *at, bank, &own);
             }
             Event::VerdictGiven { .. }
             | Event::OutcomeRecorded { .. }
@@ -142,14 +158,14 @@ impl Resident {
         }
     }
 
-    /// Number of entries of a bank that are not removed; 0 of a bank that is not there.
+    /// Number of entries of a bank that are not removed, in this shard; 0 of a bank that is not there.
     #[must_use]
     pub fn entry_count(&self, scope: &Scope, bank: &BankId) -> u64 {
         let status = self.of(scope).and_then(|holding| holding.matcher.bank(bank));
         status.map_or(0, |status| status.entry_count)
     }
 
-    /// Number of entries that are not removed, of all banks.
+    /// Number of entries that are not removed, of all banks, in this shard.
     #[must_use]
     pub fn entries(&self) -> u64 {
         let of = |holding: &Arc<Holding>| -> u64 {
@@ -178,6 +194,8 @@ impl Resident {
     /// # Errors
     /// [`Stopped`].
     pub fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
+        to.word(self.shard.number())?;
+        to.word(self.shard.count())?;
         to.word(self.applied)?;
         to.count(self.tenants.len())?;
         self.tenants.values().try_for_each(|tenant| to.json(tenant))?;
@@ -198,7 +216,9 @@ impl Resident {
     /// # Errors
     /// [`Malformed`] where something in it does not hold.
     pub fn read(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        let mut read = Self { applied: from.word()?, ..Self::default() };
+        let shard = Shard::new(from.word()?, from.word()?);
+        let shard = shard.ok_or(Malformed("not a shard"))?;
+        let mut read = Self { shard, applied: from.word()?, ..Self::default() };
         for _ in 0..from.count(1)? {
             let tenant: Tenant = from.json()?;
             read.tenants.insert(tenant.id.clone(), tenant);

@@ -10,3 +10,4 @@ pub mod jail;
 pub mod media;
 pub mod objects;
 pub mod store;
+pub mod shards;

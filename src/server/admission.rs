@@ -20,6 +20,7 @@ pub struct Slots {
     calls: AtomicU32,
     probes: AtomicU32,
     vigils: AtomicU32,
+    shards: AtomicU32,
 }
 
 /// One call's place; given back when dropped.
@@ -38,6 +39,7 @@ impl Slots {
             calls: AtomicU32::new(0),
             probes: AtomicU32::new(0),
             vigils: AtomicU32::new(0),
+            shards: AtomicU32::new(0),
         }
     }
 
@@ -50,7 +52,8 @@ impl Slots {
         let share = match class {
             Class::Deferrable => calls * 3 / 5,
             Class::Change => calls * 4 / 5,
-            Class::Screening => calls,
+            // Each call of another process may ask here once, and a second time where it is taken for lost.
+            Class::Screening | Class::Shard => calls,
             Class::Probe | Class::Vigil => PROBES_MAX as u64,
         };
         // Lossless: a share is not more than the whole. Even a tiny server does one thing of each kind.
@@ -61,6 +64,7 @@ impl Slots {
         match class {
             Class::Probe => &self.probes,
             Class::Vigil => &self.vigils,
+            Class::Shard => &self.shards,
             Class::Deferrable | Class::Change | Class::Screening => &self.calls,
         }
     }

@@ -1,11 +1,11 @@
 //! The way of every call: known, allowed, in time, within the limits, answered, counted.
 
 use crate::config::LimitSettings;
-use crate::core::access::Caller;
+use crate::core::access::{Caller, Proof};
 use crate::core::time::Time;
 use crate::server::admission::{Slots, deadline, exceeded};
 use crate::server::body::{Account, Held, RequestBody, ResponseBody, Tenure, dress};
-use crate::server::identity::{Credentials, identify};
+use crate::server::identity::{Credentials, identify, is_shard};
 use crate::server::metrics::Metrics;
 use crate::server::rpc_table::{Access, Rpc, Term, find};
 use crate::server::watch::Watch;
@@ -39,6 +39,8 @@ pub(super) struct Gate {
     pub(super) slots: Arc<Slots>,
     pub(super) budget: ByteBudget,
     pub(super) credentials: Arc<dyn Credentials>,
+    /// What the key of processes that keep other shards proves itself by.
+    pub(super) shards: Proof,
     pub(super) now: Arc<dyn Fn() -> Time + Send + Sync>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) routes: Routes,
@@ -131,6 +133,9 @@ impl Gate {
         headers: &HeaderMap,
         peer: &Peer,
     ) -> Result<Option<Caller>, Refusal> {
+        if rpc.access == Access::Shards && is_shard(headers, &self.shards) {
+            return Ok(None);
+        }
         let known =
             || identify(headers, peer.certificate.as_ref(), &*self.credentials, (self.now)());
         match rpc.access {
@@ -146,6 +151,10 @@ impl Gate {
                     Reason::RoleMissing,
                     "the credential has none of the roles that this call needs",
                 ))
+            }
+            Access::Shards => {
+                known()?;
+                Err(Refusal::new(Reason::RoleMissing, "only processes of this service ask this"))
             }
         }
     }

@@ -71,6 +71,12 @@ pub fn identify(
     Ok(Caller { scope: credential.scope, credential: credential.id, roles: credential.roles })
 }
 
+/// Whether the key of the processes that share a key ring came with the call.
+#[must_use]
+pub fn is_shard(headers: &HeaderMap, proof: &Proof) -> bool {
+    key(headers).ok().flatten().is_some_and(|key| key.proves(proof))
+}
+
 fn invalid() -> Refusal {
     Refusal::new(Reason::CredentialInvalid, "the credential is not valid")
 }

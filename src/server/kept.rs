@@ -1,14 +1,22 @@
 //! Figures of the store for `/metrics`, read when they are asked for.
 
+use crate::io::shards::Shards;
 use crate::io::store::{SharedFigures, Store, Task};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A store: whether its database is away, what waits for it, how far the memory is, what became of its snapshots.
+/// A store: whether its database is away, what waits for it, how far the memory is, what became of its snapshots; and what
+/// became of asking other shards.
 #[derive(Debug)]
-pub struct Kept(pub Store);
+pub struct Kept {
+    /// The store.
+    pub store: Store,
+    /// The processes of the other shards; none where this one keeps everything.
+    pub shards: Option<Shards>,
+}
 
 fn say(
     to: &mut DescriptorEncoder<'_>,
@@ -34,31 +42,53 @@ impl Kept {
         let help = "Journal number of the newest shared snapshot that was seen; 0 for none";
         say(to, "bulwark_snapshot_shared_journal_number", help, &number)?;
         let Some(since) = of.since else { return Ok(()) };
-        let age = ConstGauge::new(self.0.clock().now().since(since).as_secs_f64());
+        let age = ConstGauge::new(self.store.clock().now().since(since).as_secs_f64());
         say(to, "bulwark_snapshot_shared_age_seconds", "Time since it was shared", &age)
+    }
+}
+
+impl Kept {
+    fn encode_shards(
+        to: &mut DescriptorEncoder<'_>,
+        shards: &Shards,
+    ) -> Result<(), std::fmt::Error> {
+        let of = shards.figures();
+        let count = |figure: &AtomicU64| ConstCounter::new(figure.load(Ordering::Relaxed));
+        let help = "Questions to processes that keep other shards";
+        say(to, "bulwark_shard_questions", help, &count(&of.asked))?;
+        let help = "Those that were not answered";
+        say(to, "bulwark_shard_questions_unanswered", help, &count(&of.unanswered))?;
+        let help = "Those that went to a second process because the first took long";
+        say(to, "bulwark_shard_questions_hedged", help, &count(&of.hedged))?;
+        let help = "How often a shard had not answered when there was no more time";
+        say(to, "bulwark_shard_misses", help, &count(&of.missing))?;
+        let bare = shards.holders().iter().filter(|(_, holders)| *holders == 0).count();
+        let bare = ConstGauge::new(i64::try_from(bare).unwrap_or(i64::MAX));
+        say(to, "bulwark_shards_without_holder", "Other shards that nobody keeps", &bare)
     }
 }
 
 impl Collector for Kept {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let away = ConstGauge::new(i64::from(self.0.is_away()));
+        let away = ConstGauge::new(i64::from(self.store.is_away()));
         let help = "1 while the database is away and screening goes on from memory";
         say(&mut to, "bulwark_store_away", help, &away)?;
-        let spooled = ConstGauge::new(i64::try_from(self.0.spooled_bytes()).unwrap_or(i64::MAX));
+        let spooled =
+            ConstGauge::new(i64::try_from(self.store.spooled_bytes()).unwrap_or(i64::MAX));
         let help = "Bytes of verdicts that wait for the database";
         say(&mut to, "bulwark_store_spooled_bytes", help, &spooled)?;
-        let applied = self.0.resident().read().applied();
+        let applied = self.store.resident().read().applied();
         let applied = ConstGauge::new(i64::try_from(applied).unwrap_or(i64::MAX));
         let help = "Journal number up to which the index is in step";
         say(&mut to, "bulwark_index_journal_number", help, &applied)?;
-        let age = ConstGauge::new(self.0.age().as_secs_f64());
+        let age = ConstGauge::new(self.store.age().as_secs_f64());
         let help = "Seconds within which the index may have missed what other processes changed";
         say(&mut to, "bulwark_index_age_seconds", help, &age)?;
-        let leases = Task::ALL.iter().filter(|task| self.0.lease(**task).is_some()).count();
+        let leases = Task::ALL.iter().filter(|task| self.store.lease(**task).is_some()).count();
         let leases = ConstGauge::new(i64::try_from(leases).unwrap_or(i64::MAX));
         let help = "Things that this process does for all that share the database";
         say(&mut to, "bulwark_leases", help, &leases)?;
-        let of = self.0.snapshots();
+        let of = self.store.snapshots();
         let (written, failures) = (ConstCounter::new(of.written), ConstCounter::new(of.failures));
         say(&mut to, "bulwark_snapshots_written", "Snapshots written", &written)?;
         let help = "Snapshots that could not be written";
@@ -71,8 +101,11 @@ impl Collector for Kept {
         say(&mut to, "bulwark_snapshot_bytes", help, &bytes)?;
         let seconds = ConstGauge::new(of.took.as_secs_f64());
         say(&mut to, "bulwark_snapshot_seconds", "Time that writing it took", &seconds)?;
-        match of.shared {
-            Some(shared) => self.encode_shared(&mut to, shared),
+        if let Some(shared) = of.shared {
+            self.encode_shared(&mut to, shared)?;
+        }
+        match &self.shards {
+            Some(shards) => Self::encode_shards(&mut to, shards),
             None => Ok(()),
         }
     }
@@ -94,7 +127,7 @@ mod tests {
         let settings = Settings::in_folder(folder.path());
         let store = Store::open(settings, keys, Clock::system()).await.unwrap();
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Kept(store)));
+        registry.register_collector(Box::new(Kept { store, shards: None }));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -134,7 +167,7 @@ mod tests {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Kept(store.clone())));
+        registry.register_collector(Box::new(Kept { store: store.clone(), shards: None }));
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         let figure = |name: &str| {

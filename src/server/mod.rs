@@ -28,6 +28,7 @@ pub use metrics::{Ending, Metrics};
 pub use tls::{TlsError, install_crypto};
 
 use crate::config::Settings;
+use crate::core::access::Proof;
 use crate::core::time::Time;
 use crate::services::call::ByteBudget;
 use admission::Slots;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub settings: Arc<Settings>,
     /// Where callers are looked up.
     pub credentials: Arc<dyn Credentials>,
+    /// What the key of processes that keep other shards proves itself by.
+    pub shards: Proof,
     /// What time it is, for credentials that end.
     pub now: Arc<dyn Fn() -> Time + Send + Sync>,
     /// The services. Health and reflection are added here.
@@ -108,6 +111,7 @@ pub async fn run(
     let Parts {
         settings,
         credentials,
+        shards,
         now,
         routes,
         descriptors,
@@ -125,6 +129,7 @@ pub async fn run(
         slots: Arc::new(Slots::new(settings.limits.in_flight_calls)),
         budget: budget.clone(),
         credentials,
+        shards,
         now,
         metrics: Arc::clone(&metrics),
         routes,

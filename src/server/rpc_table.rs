@@ -14,6 +14,8 @@ pub enum Access {
     Known,
     /// Credentials with one of these roles.
     Roles(&'static [Role]),
+    /// Processes of the same deployment, by the key of their key ring.
+    Shards,
 }
 
 /// What gives way first when there is too much to do.
@@ -25,6 +27,8 @@ pub enum Class {
     Change,
     /// Content waits for the answer.
     Screening,
+    /// Content waits for the answer at another process: it takes no room from calls, which may wait for each other.
+    Shard,
     /// Probes: never shed together with the work they watch, but few at a time.
     Probe,
     /// Probes that stay: they take no room from those that ask once.
@@ -90,6 +94,8 @@ const SIGNALS: u32 = MIB + (256 << 10);
 const BATCH: u32 = 2 * MIB;
 /// A chunk of 64 KiB, and what is said about it.
 const CHUNK: u32 = 128 << 10;
+/// 4,000 signals, most of them of some dozens of bytes.
+const SOUGHT: u32 = 8 * MIB;
 /// A probe's question.
 const SMALL: u32 = 4 << 10;
 
@@ -117,7 +123,7 @@ const fn within(seconds: u64) -> Term {
     Term::Within(Duration::from_secs(seconds))
 }
 
-use Class::{Change, Deferrable, Probe, Screening, Vigil};
+use Class::{Change, Deferrable, Probe, Screening, Shard, Vigil};
 use Term::{Endless, Longest, Usual};
 
 /// Every call that the service answers.
@@ -166,6 +172,8 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.AdminService/GetSurface", READS_ADMIN, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/ListSurfaces", READS_ADMIN, Deferrable, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/GetHealthDetail", READS_ADMIN, Change, SMALL, Usual, true),
+    rpc("/bulwark.v1.ShardService/LookUp", Access::Shards, Shard, SOUGHT, Usual, true),
+    rpc("/bulwark.v1.ShardService/CountEntries", Access::Shards, Shard, SMALL, Usual, true),
     rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/grpc.health.v1.Health/Check", Access::Open, Probe, SMALL, within(5), true),

@@ -1,6 +1,6 @@
 //! The whole service, put together from its settings: keys, store, workers, services.
 
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, TlsMode, TlsSettings};
 use crate::core::access::{Credential, Environment, Role, Scope, Tenant};
 use crate::core::administration::{NewCredential, OPERATOR, create_credential, create_tenant};
 use crate::core::event::Event;
@@ -12,17 +12,20 @@ use crate::io::jail;
 use crate::io::media::{Examiner, MediaLimits, MediaSettings};
 use crate::io::objects::Place;
 use crate::io::seal::{KeyRing, RingError};
+use crate::io::shards::{self, Shards, ShardsError};
 use crate::io::store::{self, KeepError, Store, StoreError, Tx};
 use crate::proto;
 use crate::proto::v1::admin_service_server::AdminServiceServer;
 use crate::proto::v1::bank_service_server::BankServiceServer;
 use crate::proto::v1::screening_service_server::ScreeningServiceServer;
+use crate::proto::v1::shard_service_server::ShardServiceServer;
 use crate::server::kept::Kept;
 use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
 use crate::services::admin::Admin;
 use crate::services::bank::Banks;
 use crate::services::desk::{Desk, Limits};
 use crate::services::screening::Screening;
+use crate::services::shard::ShardRoom;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,8 +36,12 @@ use tonic::service::Routes;
 use zeroize::Zeroizing;
 
 /// Services whose health is told by name.
-const SERVICES: [&str; 3] =
-    ["bulwark.v1.ScreeningService", "bulwark.v1.BankService", "bulwark.v1.AdminService"];
+const SERVICES: [&str; 4] = [
+    "bulwark.v1.ScreeningService",
+    "bulwark.v1.BankService",
+    "bulwark.v1.AdminService",
+    "bulwark.v1.ShardService",
+];
 /// Time between two looks at the parts' health.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -56,6 +63,9 @@ pub enum StartError {
     /// The first credential cannot be made.
     #[error("the first credential cannot be made")]
     FirstCredential,
+    /// The processes of other shards cannot be asked.
+    #[error(transparent)]
+    Shards(#[from] ShardsError),
     /// The server does not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -81,6 +91,8 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
     });
     store::Settings {
         title: title(settings),
+        shard: settings.shard.own,
+        address: settings.shard.address.clone().unwrap_or_default(),
         server,
         spool_bytes_max: from.spool_bytes_max.0,
         group_max: from.group_size_max as usize,
@@ -138,6 +150,12 @@ fn media_settings(settings: &Settings) -> MediaSettings {
             ..usual.limits
         },
     }
+}
+
+/// Certificate and key that this process shows others of its kind: its own, where callers must show theirs.
+fn identity(tls: &TlsSettings) -> Option<(&Path, &Path)> {
+    let is_shown = tls.mode == TlsMode::Mtls;
+    tls.certificate.as_deref().zip(tls.key.as_deref()).filter(|_| is_shown)
 }
 
 /// Opens the keys of a data directory, and makes directory and keys where there is nothing yet.
@@ -264,7 +282,12 @@ impl Whole {
             heartbeat: settings.limits.stream_heartbeat,
             item_time_max: settings.media.item_time_max,
         };
-        let desk = Desk::new(store.clone(), examiner, clock.clone(), limits);
+        let shards = if settings.shard.own.is_whole() {
+            None
+        } else {
+            Some(Shards::start(&settings.shard, identity(&settings.tls), &store).await?)
+        };
+        let desk = Desk::new(store.clone(), shards, examiner, clock.clone(), limits);
         Ok(Self { settings: Arc::new(settings), store, desk, clock, first_key })
     }
 
@@ -285,7 +308,9 @@ impl Whole {
             AdminServiceServer::new(Admin::new(self.desk.clone()))
                 .max_decoding_message_size(usize::MAX),
         );
-        Routes::new(screening).add_service(banks).add_service(admin)
+        let shard = ShardServiceServer::new(ShardRoom::new(self.desk.clone()))
+            .max_decoding_message_size(usize::MAX);
+        Routes::new(screening).add_service(banks).add_service(admin).add_service(shard)
     }
 
     /// Serves until `stop`, then lets calls finish, flushes counts and closes the store.
@@ -309,10 +334,14 @@ impl Whole {
             looking.clone(),
         ));
         let mut registry = prometheus_client::registry::Registry::default();
-        registry.register_collector(Box::new(Kept(self.store.clone())));
+        registry.register_collector(Box::new(Kept {
+            store: self.store.clone(),
+            shards: self.desk.shards.clone(),
+        }));
         let parts = Parts {
             settings: Arc::clone(&self.settings),
             credentials: Arc::clone(self.store.resident()) as _,
+            shards: shards::key(self.store.keys()).ok_or(ShardsError::Key)?.proof(),
             now: Arc::new(move || clock.now()),
             routes: self.routes(),
             descriptors: vec![proto::FILE_DESCRIPTOR_SET],

@@ -6,6 +6,7 @@ use crate::core::refused::Refused;
 use crate::core::repeats::{Repeats, Seen};
 use crate::io::clock::Clock;
 use crate::io::media::{Blob, BlobError, Examiner};
+use crate::io::shards::Shards;
 use crate::io::store::{Answer, KeepError, RequestKey, Store, StoreError, Tx};
 use crate::services::call::{self, ByteBudget, Deadline};
 use crate::services::pump::Patience;
@@ -52,6 +53,8 @@ pub struct Desk {
     pub clock: Clock,
     /// Limits of calls.
     pub limits: Limits,
+    /// The processes that keep the other shards of the banks; none where this one keeps everything.
+    pub shards: Option<Shards>,
     /// Turns for decisions that ask much.
     pub(super) deciders: Arc<Semaphore>,
     repeats: Arc<Mutex<Repeats<RepeatKey>>>,
@@ -75,11 +78,17 @@ impl Desk {
 
     /// A desk over open parts.
     #[must_use]
-    pub fn new(store: Store, examiner: Examiner, clock: Clock, limits: Limits) -> Self {
+    pub fn new(
+        store: Store,
+        shards: Option<Shards>,
+        examiner: Examiner,
+        clock: Clock,
+        limits: Limits,
+    ) -> Self {
         let repeats = Arc::new(Mutex::new(Repeats::new(REPEATS_MAX)));
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let deciders = Arc::new(Semaphore::new(processors));
-        Self { store, examiner, clock, limits, deciders, repeats }
+        Self { store, shards, examiner, clock, limits, deciders, repeats }
     }
 
     /// How long a stream of this call may be quiet.

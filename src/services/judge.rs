@@ -7,6 +7,7 @@ use crate::core::refused::{Refused, Thing};
 use crate::core::repeats::Seen;
 use crate::core::resident::{Holding, Resident};
 use crate::core::screening::decision::{Decided, Deciding, Moment};
+use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::Question;
 use crate::core::verdict::{Disposition, OnIncomplete, Verdict};
 use crate::io::store::{KeepError, Receipt, StoreError, VerdictKept};
@@ -16,12 +17,10 @@ use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Signals that are looked up on the thread of the call itself.
 const PROBES_HERE_MAX: usize = 4;
-/// Longest wait for what the caller knows to have been written.
-const BEHIND_MAX: Duration = Duration::from_millis(500);
 
 /// What is asked, for whom, and under which key.
 #[derive(Debug, Clone)]
@@ -70,41 +69,39 @@ impl Desk {
         }
     }
 
-    /// Waits where the memory is not as far as the caller asks, since what others wrote arrives within moments.
-    async fn wait_for_index(&self, context: &Context) {
-        if self.store.resident().read().applied() < context.index_min {
-            self.store.wait_for(context.index_min, BEHIND_MAX).await;
-        }
-    }
-
     /// Whether the surface is open for calls and the memory is as far as the caller asks; where others may just have
     /// written that, it is waited for.
     ///
     /// # Errors
     /// [`Reason::IndexBehind`], [`Reason::SurfaceRevoked`], [`Reason::FieldInvalid`].
     pub async fn admit(&self, call: &Call, context: &Context) -> Result<(), Refusal> {
-        self.wait_for_index(context).await;
+        self.wait_for_index(context.index_min).await;
         let resident = self.store.resident().read();
         place(&resident, call, context).map(|_| ())
     }
 
-    /// Decides from memory, as far as the time of the item goes: what was not compared by then is told as such.
+    /// Decides from memory and from what other shards said, as far as the time of the item goes: what was not compared by
+    /// then is told as such.
     ///
     /// # Errors
     /// As [`Self::admit`].
-    pub fn decide(
+    fn decide(
         &self,
         call: &Call,
         context: &Context,
         question: &Question,
+        elsewhere: Elsewhere,
     ) -> Result<Decided, Refusal> {
         let id = VerdictId::parse(&self.clock.fresh_id())
             .map_err(|_| Refusal::new(Reason::Internal, "no name for a verdict"))?;
         let (now, end) = (self.clock.now(), self.item_deadline(call));
         let resident = self.store.resident().read();
         let (holding, surface) = place(&resident, call, context)?;
+        if elsewhere.index.is_some_and(|index| index < context.index_min) {
+            return Err(behind());
+        }
         let (index, index_age) = (resident.applied(), self.store.age());
-        let moment = Moment { now, id, index, index_age };
+        let moment = Moment { now, id, index, index_age, elsewhere };
         let mut deciding = Deciding::new(holding, surface, context, question, moment);
         deciding.look(holding, question, || Instant::now() >= end);
         Ok(deciding.conclude(holding, surface, question))
@@ -120,14 +117,19 @@ impl Desk {
         call: &Call,
         questions: Vec<(Context, Question)>,
     ) -> Result<Vec<Decided>, Refusal> {
+        let asked: Vec<_> =
+            questions.iter().map(|(context, question)| (context, question)).collect();
+        let mut elsewhere = self.elsewhere(call, &asked, self.item_deadline(call)).await;
+        elsewhere.resize_with(questions.len(), Elsewhere::default);
         let broken = || Refusal::new(Reason::Internal, "a decision broke down");
         let turn = Arc::clone(&self.deciders).acquire_owned().await.map_err(|_| broken())?;
         let (desk, call) = (self.clone(), call.clone());
         let deciding = move || {
             let _turn = turn;
-            let decide =
-                |(context, question): (Context, Question)| desk.decide(&call, &context, &question);
-            questions.into_iter().map(decide).collect()
+            let questions = questions.into_iter().zip(elsewhere);
+            questions
+                .map(|((context, question), said)| desk.decide(&call, &context, &question, said))
+                .collect()
         };
         tokio::task::spawn_blocking(deciding).await.map_err(|_| broken())?
     }
@@ -142,9 +144,12 @@ impl Desk {
         context: &Context,
         question: Question,
     ) -> Result<Decided, Refusal> {
-        self.wait_for_index(context).await;
+        self.wait_for_index(context.index_min).await;
         if question.probes.len() <= PROBES_HERE_MAX {
-            return self.decide(call, context, &question);
+            let end = self.item_deadline(call);
+            let elsewhere = self.elsewhere(call, &[(context, &question)], end).await;
+            let elsewhere = elsewhere.into_iter().next().unwrap_or_default();
+            return self.decide(call, context, &question, elsewhere);
         }
         let decided = self.decide_aside(call, vec![(context.clone(), question)]).await?;
         let lost = || Refusal::new(Reason::Internal, "a decision was lost");
@@ -277,13 +282,17 @@ fn read_given(bytes: &[u8]) -> Result<GivenVerdict, Refusal> {
         .map_err(|_| Refusal::new(Reason::Internal, "a kept answer cannot be read"))
 }
 
+fn behind() -> Refusal {
+    Refusal::new(Reason::IndexBehind, "the index has not come so far")
+}
+
 fn place<'a>(
     resident: &'a Resident,
     call: &Call,
     context: &Context,
 ) -> Result<(&'a Holding, &'a Surface), Refusal> {
     if resident.applied() < context.index_min {
-        return Err(Refusal::new(Reason::IndexBehind, "the index has not come so far"));
+        return Err(behind());
     }
     let holding = resident.of(&call.caller.scope);
     let surface = holding.and_then(|holding| holding.surfaces.get(&context.surface));

@@ -84,6 +84,8 @@ reasons! {
     StreamIdle = "STREAM_IDLE", DeadlineExceeded;
     /// The store that the call needs does not answer.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable;
+    /// A process that keeps another part of the banks does not answer.
+    ShardUnavailable = "SHARD_UNAVAILABLE", Unavailable;
     /// The local spool that stands in for the store is full.
     SpoolFull = "SPOOL_FULL", Unavailable;
     /// A stream's messages came out of their order.

@@ -198,6 +198,7 @@ impl House {
         let parts = Parts {
             settings: Arc::new(settings),
             credentials: Arc::new(callers),
+            shards: Proof::Key([0; 32]),
             now: Arc::new(|| Time::from_millis(1)),
             routes: tonic::service::Routes::new(obedient),
             descriptors: Vec::new(),

@@ -98,6 +98,18 @@ pub struct Hit<'a> {
     pub provenance: Provenance,
 }
 
+impl Hit<'_> {
+    /// The order in which matches come: nearest first, then by bank and entry.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
+        (self.distance, &self.bank.id, &self.entry).cmp(&(
+            other.distance,
+            &other.bank.id,
+            &other.entry,
+        ))
+    }
+}
+
 /// All banks of one scope, ready to be matched against.
 #[derive(Clone)]
 pub struct Matcher {
@@ -336,9 +348,7 @@ impl Matcher {
                 }
             }
         }
-        hits.sort_by(|a, b| {
-            (a.distance, &a.bank.id, &a.entry).cmp(&(b.distance, &b.bank.id, &b.entry))
-        });
+        hits.sort_by(Hit::order);
         hits
     }
 
@@ -383,15 +393,20 @@ impl Matcher {
     }
 
     /// The banks whose findings make comparing a signal of this type count as carried out: positive, enabled, enforced
-    /// for at least some items, with a rule for the type and signals of it that count.
-    pub fn sources<'a>(&'a self, kind: &'a SignalType) -> impl Iterator<Item = &'a Bank> {
+    /// for at least some items, with a rule for the type and signals of it that count, here or `elsewhere`.
+    pub fn sources<'a>(
+        &'a self,
+        kind: &'a SignalType,
+        elsewhere: impl Fn(&BankId) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a Bank> {
         self.enabled().filter_map(move |shelf| {
             let bank = &shelf.bank;
             (bank.role == BankRole::Positive
                 && bank.mode == BankMode::Enforce
                 && bank.ratio_millionths > 0
                 && bank.rule(kind).is_some()
-                && shelf.counting.get(kind).is_some_and(|count| *count > 0))
+                && (shelf.counting.get(kind).is_some_and(|count| *count > 0)
+                    || elsewhere(&bank.id)))
             .then_some(bank)
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::core::matcher::Matcher;
 use crate::core::policy::{Context, Surface, Visibility};
+use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::{Probe, Question};
 use crate::core::signal::SignalType;
 use crate::core::time::Time;
@@ -13,6 +14,7 @@ const NOT_SCORED: &str = "a category that the surface acts on was not scored";
 const NO_BANK: &str = "no enforced bank holds entries for this check";
 const BANK_TOO_OLD: &str = "a bank has not changed for longer than it allows";
 const NOT_COMPARED: &str = "time ran out before every signal was compared";
+const SHARD_MISSING: &str = "a shard of the banks did not answer";
 const TOO_LITTLE_STRUCTURE: &str = "a frame has too little structure for a meaningful hash";
 
 /// Whether a call on this surface must name a legal basis and did not.
@@ -23,14 +25,15 @@ pub fn lacks_legal_basis(surface: &Surface, context: &Context) -> bool {
     surface.legal_basis_required && is_private && context.legal_basis.is_empty()
 }
 
-/// The coverage of a question, given the banks there are at `now` and the probes that were not looked for: a row at
-/// least for every check that is required.
+/// The coverage of a question, given the banks there are at `now`, what other shards of them said, and the probes that were
+/// not looked for: a row at least for every check that is required.
 #[must_use]
 pub fn cover(
     matcher: &Matcher,
     surface: &Surface,
     question: &Question,
     left: &[Probe],
+    elsewhere: &Elsewhere,
     now: Time,
 ) -> Vec<Covered> {
     let given = given(&question.probes);
@@ -58,7 +61,10 @@ pub fn cover(
                     }
                     check => match given.get(&(&*part.part, check)) {
                         None => (CheckState::SourceUnavailable, NOT_GIVEN),
-                        Some(given) => given.state(matcher, now),
+                        Some(_) if elsewhere.is_missing() => {
+                            (CheckState::SourceUnavailable, SHARD_MISSING)
+                        }
+                        Some(given) => given.state(matcher, elsewhere, now),
                     },
                 };
                 if state != CheckState::Checked {
@@ -106,11 +112,16 @@ fn given(probes: &[Probe]) -> BTreeMap<(&str, Check), Given> {
 
 impl Given {
     /// Whether some bank holds what can be compared with, is fresh, and takes the quality of every frame.
-    fn state(&self, matcher: &Matcher, now: Time) -> (CheckState, &'static str) {
+    fn state(
+        &self,
+        matcher: &Matcher,
+        elsewhere: &Elsewhere,
+        now: Time,
+    ) -> (CheckState, &'static str) {
         let mut is_listed = false;
         let mut quality_min = 0;
         for kind in &self.kinds {
-            for bank in matcher.sources(kind) {
+            for bank in matcher.sources(kind, |bank| elsewhere.has(kind, bank)) {
                 if bank.freshness_max.is_some_and(|limit| now.since(bank.learned) > limit) {
                     return (CheckState::IndexStale, BANK_TOO_OLD);
                 }

@@ -7,6 +7,7 @@ use crate::core::resident::Holding;
 use crate::core::screening::coverage::{
     completeness, cover, lacks_legal_basis, without_legal_basis,
 };
+use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::finding::{Found, Lookup, weigh};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
@@ -28,6 +29,8 @@ pub struct Moment {
     pub index: u64,
     /// For how long it may have missed what other processes changed.
     pub index_age: Duration,
+    /// What processes say that keep other shards of the banks.
+    pub elsewhere: Elsewhere,
 }
 
 /// A verdict, and the least complete state among the required checks.
@@ -74,8 +77,9 @@ impl Deciding {
         question: &Question,
         enough: impl FnMut() -> bool,
     ) -> bool {
-        let lookup = self.lookup.as_mut();
-        lookup.is_none_or(|lookup| lookup.look(&holding.matcher, &question.probes, enough))
+        let (lookup, elsewhere) = (self.lookup.as_mut(), &self.moment.elsewhere);
+        lookup
+            .is_none_or(|lookup| lookup.look(&holding.matcher, &question.probes, elsewhere, enough))
     }
 
     /// Decides from what was found. A check for which signals are left was not carried out: time ran out.
@@ -89,7 +93,8 @@ impl Deciding {
             None => (Found::default(), without_legal_basis()),
             Some(lookup) => {
                 let left = lookup.left(&question.probes);
-                let coverage = cover(&holding.matcher, surface, question, left, moment.now);
+                let (matcher, elsewhere) = (&holding.matcher, &moment.elsewhere);
+                let coverage = cover(matcher, surface, question, left, elsewhere, moment.now);
                 let mut found = lookup.found(&question.probes);
                 found.counted.extend(weigh(surface, &question.scores));
                 (found, coverage)
@@ -149,8 +154,9 @@ fn actions(by_findings: Disposition, assurance: Assurance) -> Vec<RecommendedAct
 
 fn versions(holding: &Holding, surface: &Surface, moment: &Moment) -> Versions {
     Versions {
-        index: moment.index,
-        index_age: moment.index_age,
+        // As far back as the shard that is furthest behind.
+        index: moment.elsewhere.index.map_or(moment.index, |index| index.min(moment.index)),
+        index_age: moment.index_age.max(moment.elsewhere.index_age),
         banks: holding
             .matcher
             .banks()

@@ -5,6 +5,7 @@ use crate::core::hamming::Scratch;
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::{Hit, Matcher, Query};
 use crate::core::policy::Surface;
+use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::{GivenScore, Probe};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::{Assurance, Disposition, Finding, Match, Score};
@@ -142,15 +143,16 @@ impl Lookup {
     }
 
     /// Looks for the next probe and those after it in every bank, until none is left or `enough`, which is asked after
-    /// each, says to stop. Says whether none is left.
+    /// each, says to stop. Says whether none is left. What was found `elsewhere` counts as if it had been found here.
     pub fn look(
         &mut self,
         matcher: &Matcher,
         probes: &[Probe],
+        elsewhere: &Elsewhere,
         mut enough: impl FnMut() -> bool,
     ) -> bool {
         while let Some(probe) = probes.get(self.next) {
-            self.look_for(matcher, probe);
+            self.look_for(matcher, probe, elsewhere);
             self.next += 1;
             if self.next < probes.len() && enough() {
                 return false;
@@ -165,9 +167,11 @@ impl Lookup {
         probes.get(self.next..).unwrap_or_default()
     }
 
-    fn look_for(&mut self, matcher: &Matcher, probe: &Probe) {
+    fn look_for(&mut self, matcher: &Matcher, probe: &Probe, elsewhere: &Elsewhere) {
         let query = Query { signal: &probe.signal, quality: probe.quality };
-        for hit in matcher.search(query, &mut self.scratch) {
+        let mut hits = matcher.search(query, &mut self.scratch);
+        elsewhere.join(matcher, self.next, &probe.signal.kind(), &mut hits);
+        for hit in hits {
             let is_counted = hit.bank.mode == BankMode::Enforce
                 && hit.effect != Effect::Shadow
                 && is_within_ratio(&hit.bank.id, &self.seed, hit.bank.ratio_millionths);

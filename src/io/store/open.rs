@@ -12,6 +12,7 @@ use crate::core::event::Event;
 use crate::core::journal::merkle::{Frontier, TILE_HEIGHT};
 use crate::core::policy::Surface;
 use crate::core::resident::Resident;
+use crate::core::shard::Shard;
 use crate::io::seal::KeyRing;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::File;
@@ -170,12 +171,17 @@ pub async fn check_tail(
     Ok(frontier)
 }
 
-/// Loads the memory of the process from rows: each stands for the event that made it.
+/// Loads the memory of the process from rows, of which each stands for the event that made it: of entries, those of a shard.
 ///
 /// # Errors
 /// [`StoreError`] where the database refuses or a row was changed.
-pub async fn load(conn: &mut Conn, keys: &KeyRing, head: &Head) -> Result<Resident, StoreError> {
-    let mut resident = Resident::default();
+pub async fn load(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    head: &Head,
+    shard: Shard,
+) -> Result<Resident, StoreError> {
+    let mut resident = Resident::of_shard(shard);
     for (_, number, tenant) in rows::all_documents::<Tenant>(conn, keys).await? {
         resident.apply(number, &Event::TenantPut { tenant });
     }

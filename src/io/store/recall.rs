@@ -20,6 +20,7 @@ use super::snapshot::{self, Refused, Snapshot, Title};
 use super::snapshots::Origin;
 use crate::core::journal::merkle::Frontier;
 use crate::core::resident::Resident;
+use crate::core::shard::Shard;
 use crate::io::seal::KeyRing;
 #[cfg(feature = "s3")]
 use std::collections::HashSet;
@@ -84,7 +85,7 @@ pub(super) async fn load(
     #[cfg(not(feature = "s3"))]
     let mut found = None;
     if found.is_none() && is_on {
-        found = from_file(conn, keys, head, path).await;
+        found = from_file(conn, keys, head, (path, settings.shard)).await;
         #[cfg(feature = "s3")]
         if let (Some(_), Some(sharing)) = (&found, &sharing) {
             sharing.owe();
@@ -100,7 +101,7 @@ pub(super) async fn load(
                 }
                 _ => {}
             }
-            (open::load(conn, keys, head).await?, 0)
+            (open::load(conn, keys, head, settings.shard).await?, 0)
         }
     };
     let origin = Origin {
@@ -116,10 +117,10 @@ async fn from_file(
     conn: &mut Conn,
     keys: &Arc<KeyRing>,
     head: &Head,
-    path: &Path,
+    (path, shard): (&Path, Shard),
 ) -> Option<(Resident, u64)> {
     let began = Instant::now();
-    match from_snapshot(conn, keys, head, path).await {
+    match from_snapshot(conn, keys, head, (path, shard)).await {
         Ok(None) => None,
         Ok(Some((resident, number))) => {
             let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -142,7 +143,7 @@ async fn from_snapshot(
     conn: &mut Conn,
     keys: &Arc<KeyRing>,
     head: &Head,
-    path: &Path,
+    (path, shard): (&Path, Shard),
 ) -> Result<Option<(Resident, u64)>, Unfit> {
     let Some(snapshot) = Snapshot::open(path)? else { return Ok(None) };
     let title = snapshot.title;
@@ -151,6 +152,9 @@ async fn from_snapshot(
     let reading = tokio::task::spawn_blocking(move || snapshot.read(&ring));
     let read = reading.await.map_err(|_| unfit("reading it broke down"))?;
     let mut resident = read?;
+    if resident.shard() != shard {
+        return Err(unfit("it is of another shard"));
+    }
     replay(conn, keys, head, frontier, &mut resident).await?;
     Ok(Some((resident, title.number)))
 }
@@ -199,7 +203,7 @@ async fn from_shared(
                 tracing::warn!(%error, "a shared snapshot could not be fetched");
             }
             Ok(fetched) => {
-                found = from_file(conn, keys, head, &fetched).await;
+                found = from_file(conn, keys, head, (&fetched, settings.shard)).await;
                 if found.is_some() {
                     // Here it is as good as one that was written here.
                     if let Err(error) = std::fs::rename(&fetched, &settings.snapshot) {

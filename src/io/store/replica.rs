@@ -7,6 +7,7 @@
 use super::dialect::{Conn, Value};
 use super::error::StoreError;
 use super::settings::Settings;
+use crate::core::shard::Shard;
 use crate::core::time::Time;
 use crate::io::clock::Clock;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -68,6 +69,10 @@ pub struct Replica {
     pub title: String,
     /// Version of its program.
     pub version: String,
+    /// Which of the entries it keeps in memory.
+    pub shard: Shard,
+    /// Where processes that keep other shards reach it; empty for nowhere.
+    pub address: String,
     /// When it began, by its own clock.
     pub began: Time,
     /// Goes up with every sign of life.
@@ -105,6 +110,8 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Replica>, StoreError> {
             name: Name::read(row.bytes(0)?),
             title: row.text(1)?,
             version: row.text(2)?,
+            shard: Shard::WHOLE,
+            address: String::new(),
             began: Time::from_millis(row.int(3)?),
             beat: row.number(4)?,
             beaten: Time::from_millis(row.int(5)?),

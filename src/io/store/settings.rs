@@ -1,6 +1,7 @@
 //! What can be set about the store.
 
 use crate::config::Secret;
+use crate::core::shard::Shard;
 use crate::io::objects::Place;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,6 +52,10 @@ impl Server {
 pub struct Settings {
     /// What people call this process, among others that share a database.
     pub title: String,
+    /// Which of the entries this process keeps in memory.
+    pub shard: Shard,
+    /// Where processes that keep other shards reach this one, as `https://host:port`; empty where there are none.
+    pub address: String,
     /// The database file of SQLite; beside it lie the lock and whatever else belongs to this machine.
     pub database: PathBuf,
     /// The server that holds the database instead; none for SQLite.
@@ -106,6 +111,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             title: String::new(),
+            shard: Shard::WHOLE,
+            address: String::new(),
             database: PathBuf::from("bulwark.db"),
             server: None,
             spool: PathBuf::from("spool"),

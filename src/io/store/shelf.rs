@@ -1,7 +1,7 @@
 //! The place where machines put snapshots for each other: what is there, taking one from it, putting one there.
 //!
 //! A name says of what key ring, journal number and root a snapshot is. What a name says only decides whether it is worth
-//! fetching; what is fetched is proved like any other. Names of other key rings are left alone.
+//! fetching; what is fetched is proved like any other. Names of other key rings, and of other shards, are left alone.
 
 use super::settings::Settings;
 use super::snapshot::{self, Title, Unwritten};
@@ -85,7 +85,12 @@ impl Shelf {
     pub fn of(settings: &Settings, keys: &KeyRing) -> Option<Self> {
         let place = settings.snapshot_place.clone()?;
         let mark = keys.mark(&Place::of("snapshots that are shared"));
-        Some(Self { place, begin: format!("snapshot-{}-", hex::encode(&mark[..SHORT])) })
+        let shard = settings.shard;
+        let mut begin = format!("snapshot-{}-", hex::encode(&mark[..SHORT]));
+        if !shard.is_whole() {
+            begin.push_str(&format!("{}of{}-", shard.number(), shard.count()));
+        }
+        Some(Self { place, begin })
     }
 
     fn name(&self, title: &Title) -> String {

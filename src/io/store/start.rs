@@ -217,6 +217,8 @@ fn own(settings: &Settings, clock: &Clock) -> Result<Own, StoreError> {
         name: Name::of(settings)?,
         title: settings.title.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        shard: settings.shard,
+        address: settings.address.clone(),
         began: now,
         beat: 0,
         beaten: now,

@@ -4,6 +4,7 @@ use super::handle::Store;
 use super::lease::{self, Held};
 use super::replica::{self, Name, Replica};
 use super::{error::StoreError, head};
+use crate::core::shard::Shard;
 use std::time::Duration;
 
 /// Longest time for what is asked of the database.
@@ -18,6 +19,8 @@ pub struct State {
     pub age: Duration,
     /// Entries in it.
     pub entries: u64,
+    /// Which of the entries it keeps.
+    pub shard: Shard,
     /// Journal number of the snapshot that the next start uses; 0 for none.
     pub snapshot: u64,
     /// Whether the database is away.
@@ -55,6 +58,7 @@ impl Store {
             applied,
             age: self.age(),
             entries,
+            shard: self.0.settings.shard,
             snapshot: self.snapshots().number,
             away: self.is_away(),
             failed: self.has_failed(),
@@ -62,6 +66,27 @@ impl Store {
             name: self.0.name.clone(),
             told: asked.ok().and_then(Result::ok),
         }
+    }
+
+    /// The processes that share the database; none where there can be no others.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the database refuses, or takes long.
+    pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        if self.0.name.is_none() {
+            return Ok(Vec::new());
+        }
+        let asking = async {
+            let mut conn = self.0.pool.connection().await?;
+            replica::all(&mut conn).await
+        };
+        tokio::time::timeout(ASKED_MAX, asking).await.unwrap_or(Err(StoreError::Late))
+    }
+
+    /// By what name others know this process, where there can be others.
+    #[must_use]
+    pub fn name(&self) -> Option<&Name> {
+        self.0.name.as_ref()
     }
 
     async fn told(&self) -> Result<Told, StoreError> {

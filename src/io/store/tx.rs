@@ -200,7 +200,8 @@ impl Tx {
         rows::entry(&mut self.conn, &self.keys, scope, bank, id).await
     }
 
-    /// Number of entries of a bank that are not removed: from memory, unless this transaction changed them.
+    /// Number of entries of a bank that are not removed: from memory, where all of them are there and this transaction did
+    /// not change them.
     ///
     /// # Errors
     /// As [`Self::tenant`].
@@ -211,7 +212,10 @@ impl Tx {
             _ => false,
         };
         if !self.recorded.iter().any(changes) {
-            return Ok(self.resident.read().entry_count(scope, bank));
+            let resident = self.resident.read();
+            if resident.shard().is_whole() {
+                return Ok(resident.entry_count(scope, bank));
+            }
         }
         let counts = rows::entry_counts(&mut self.conn, scope, bank).await?;
         Ok(counts.iter().filter(|(state, _)| *state != EntryState::Removed).map(|(_, n)| n).sum())

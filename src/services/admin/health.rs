@@ -2,11 +2,19 @@
 
 use crate::io::store::{Replica, State, Told};
 use crate::proto::v1;
-use crate::services::words::moment;
+use crate::services::words::{moment, shard};
 
-/// Writes how a process is, with the sum of what it answers from where it was asked for.
+/// Writes how a process is, with the sum of what it answers from where it was asked for, and who keeps the other shards.
 #[must_use]
-pub fn detail(state: &State, sum: Option<[u8; 32]>) -> v1::GetHealthDetailResponse {
+pub fn detail(
+    state: &State,
+    sum: Option<[u8; 32]>,
+    others: &[(u32, usize)],
+) -> v1::GetHealthDetailResponse {
+    let other = |(number, holders): &(u32, usize)| v1::ShardHealth {
+        number: *number,
+        holder_count: u32::try_from(*holders).unwrap_or(u32::MAX),
+    };
     let told = state.told.as_ref();
     v1::GetHealthDetailResponse {
         index: Some(v1::IndexHealth {
@@ -25,6 +33,8 @@ pub fn detail(state: &State, sum: Option<[u8; 32]>) -> v1::GetHealthDetailRespon
         }),
         replicas: told.map(|told| replicas(state, told)).unwrap_or_default(),
         leases: told.map(leases).unwrap_or_default(),
+        shard: Some(shard::write(state.shard)),
+        other_shards: others.iter().map(other).collect(),
     }
 }
 
@@ -39,6 +49,8 @@ fn replicas(state: &State, told: &Told) -> Vec<v1::ReplicaHealth> {
         lag: told.size.saturating_sub(replica.applied),
         entry_count: replica.entries,
         answering: state.name.as_ref() == Some(&replica.name),
+        shard: Some(shard::write(replica.shard)),
+        shard_address: replica.address.clone(),
     };
     told.replicas.iter().map(write).collect()
 }

@@ -15,6 +15,7 @@ use crate::core::event::Event;
 use crate::core::id::{CredentialId, TenantId};
 use crate::core::key::{KeyText, SECRET_BYTES};
 use crate::core::refused::{Refused, Thing};
+use crate::io::shards::Shards;
 use crate::proto::v1;
 use crate::proto::v1::admin_service_server::AdminService;
 use crate::services::admin::parse::WantedProof;
@@ -412,6 +413,7 @@ impl AdminService for Admin {
         operator_only(&call.caller)?;
         let state = self.desk.store.state().await;
         let sum = if summed { Some(self.desk.index_sum().await?) } else { None };
-        Ok(Response::new(health::detail(&state, sum)))
+        let others = self.desk.shards.as_ref().map(Shards::holders).unwrap_or_default();
+        Ok(Response::new(health::detail(&state, sum, &others)))
     }
 }

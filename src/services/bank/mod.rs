@@ -5,7 +5,7 @@ mod reply;
 mod import;
 
 use crate::core::access::Scope;
-use crate::core::bank::{BankedSignal, Entry, PDQ_QUALITY_MIN};
+use crate::core::bank::{Bank, BankedSignal, Entry, PDQ_QUALITY_MIN};
 use crate::core::curation::{
     add_entry, create_bank, existing_bank, existing_entry, remove_entry, update_bank, update_entry,
 };
@@ -40,11 +40,6 @@ impl Banks {
     #[must_use]
     pub const fn new(desk: Desk) -> Self {
         Self { desk }
-    }
-
-    /// Number of a bank's entries that are not removed: kept in memory, so that a list of banks counts nothing.
-    fn entry_count(&self, scope: &Scope, bank: &BankId) -> u64 {
-        self.desk.store.resident().read().entry_count(scope, bank)
     }
 
     /// The signals of an item's bytes, and what became of hashing it.
@@ -128,10 +123,10 @@ impl BankService for Banks {
         &self,
         request: Request<v1::GetBankRequest>,
     ) -> Result<Response<v1::GetBankResponse>, Status> {
-        let scope = Call::of(&request)?.caller.scope;
+        let call = Call::of(&request)?;
         let id = parse::bank_id(&request.get_ref().bank_id)?;
-        let bank = existing_bank(self.desk.store.bank(&scope, &id).await?, &id)?;
-        let count = self.entry_count(&scope, &id);
+        let bank = existing_bank(self.desk.store.bank(&call.caller.scope, &id).await?, &id)?;
+        let count = self.desk.counted(&call).await?.get(&id).map_or(0, |counted| counted.entries);
         Ok(Response::new(v1::GetBankResponse { bank: Some(reply::bank(&bank, count)) }))
     }
 
@@ -139,15 +134,17 @@ impl BankService for Banks {
         &self,
         request: Request<v1::ListBanksRequest>,
     ) -> Result<Response<v1::ListBanksResponse>, Status> {
-        let scope = Call::of(&request)?.caller.scope;
+        let call = Call::of(&request)?;
         let page = parse::list_banks(request.get_ref())?;
         let limit = u64::from(page.rows) + 1;
-        let mut banks = self.desk.store.banks(&scope, page.after.as_deref(), limit).await?;
+        let scope = &call.caller.scope;
+        let mut banks = self.desk.store.banks(scope, page.after.as_deref(), limit).await?;
         let more = banks.len() as u64 == limit;
         banks.truncate(page.rows as usize);
         let last = banks.last().map(|bank| bank.id.to_string());
-        let row = |bank| reply::bank(bank, self.entry_count(&scope, &bank.id));
-        let rows = banks.iter().map(row).collect();
+        let counted = self.desk.counted(&call).await?;
+        let count = |bank: &Bank| counted.get(&bank.id).map_or(0, |counted| counted.entries);
+        let rows = banks.iter().map(|bank| reply::bank(bank, count(bank))).collect();
         let next_page_token = page::token("banks", last.as_deref(), more);
         Ok(Response::new(v1::ListBanksResponse { banks: rows, next_page_token }))
     }
@@ -342,14 +339,16 @@ impl BankService for Banks {
         &self,
         request: Request<v1::GetIndexStatusRequest>,
     ) -> Result<Response<v1::GetIndexStatusResponse>, Status> {
-        let scope = Call::of(&request)?.caller.scope;
+        let call = Call::of(&request)?;
         let journal_number = self.desk.store.head_number().await?;
+        let counted = self.desk.counted(&call).await?;
         let now = self.desk.clock.now();
         let (applied_number, banks) = {
             let resident = self.desk.store.resident().read();
-            let banks = resident.of(&scope).map(|holding| holding.matcher.banks());
+            let banks = resident.of(&call.caller.scope).map(|holding| holding.matcher.banks());
             let banks = banks.into_iter().flatten();
-            (resident.applied(), banks.map(|status| reply::index_status(&status, now)).collect())
+            let write = |status| reply::index_status(&status, &counted, now);
+            (resident.applied(), banks.map(write).collect())
         };
         Ok(Response::new(v1::GetIndexStatusResponse { journal_number, applied_number, banks }))
     }

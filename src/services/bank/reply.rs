@@ -1,12 +1,15 @@
 //! Bank answers, written from the core to the wire.
 
 use crate::core::bank::{Bank, BankMode, BankRole, Entry, EntryState, RATIO_ALL, SignalRule};
+use crate::core::id::BankId;
 use crate::core::matcher::BankStatus;
 use crate::core::time::Time;
 use crate::proto::v1;
 use crate::services::words::record::write_etag;
+use crate::services::words::shard::{Counted, write_counts};
 use crate::services::words::signal::{Sent, write_type};
 use crate::services::words::{moment, policy, verdict};
+use std::collections::BTreeMap;
 
 /// Writes a bank.
 #[must_use]
@@ -117,23 +120,21 @@ pub fn compared(first: &Sent, second: &Sent) -> v1::CompareSignalsResponse {
     }
 }
 
-/// Writes what the index holds of one bank.
+/// Writes what the index holds of one bank, and how much all shards of it together.
 #[must_use]
-pub fn index_status(status: &BankStatus<'_>, now: Time) -> v1::BankIndexStatus {
+pub fn index_status(
+    status: &BankStatus<'_>,
+    counted: &BTreeMap<BankId, Counted>,
+    now: Time,
+) -> v1::BankIndexStatus {
+    let counted = counted.get(&status.bank.id).cloned().unwrap_or_default();
     let age = now.since(status.bank.learned);
     v1::BankIndexStatus {
         bank_id: status.bank.id.to_string(),
         version: status.number,
         age: Some(moment::span(age)),
         stale: status.bank.freshness_max.is_some_and(|limit| age > limit),
-        entry_count: status.entry_count,
-        signals: status
-            .signals
-            .iter()
-            .map(|(kind, count)| {
-                let (kind, custom_type) = write_type(kind);
-                v1::SignalCount { r#type: kind.into(), custom_type, count: *count }
-            })
-            .collect(),
+        entry_count: counted.entries,
+        signals: write_counts(&counted.signals),
     }
 }

@@ -95,7 +95,7 @@ impl ScreenUpload {
         }
         if opening.early {
             let question = Question::of_digests(blob.digests());
-            self.early(&asked, &question, out).await?;
+            self.early(&asked, question, out).await?;
         }
         let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&self.call)).await;
         let question = Question::of_examined(&examined).with_scores(opening.scores);
@@ -108,10 +108,10 @@ impl ScreenUpload {
     async fn early(
         &self,
         asked: &Asked,
-        question: &Question,
+        question: Question,
         out: &Outlet<v1::ScreenUploadResponse>,
     ) -> Result<(), Refusal> {
-        let decided = self.desk.decide(&self.call, &asked.context, question)?;
+        let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
         let found = decided.verdict.findings.iter().map(|f| f.disposition()).max();
         if found.is_none_or(|disposition| disposition < Disposition::Block) {
             return Ok(());

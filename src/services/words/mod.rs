@@ -11,3 +11,4 @@ pub mod signal;
 pub mod policy;
 pub mod context;
 pub mod verdict;
+pub mod shard;

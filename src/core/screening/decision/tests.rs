@@ -1,5 +1,7 @@
 //! What a verdict promises.
 
+mod sharded;
+
 use super::*;
 use crate::core::bank::{
     Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, RATIO_ALL, SignalRule,
@@ -136,6 +138,7 @@ fn answer_in(
         id: VerdictId::parse("v-1").unwrap(),
         index: 9,
         index_age: Duration::ZERO,
+        elsewhere: Elsewhere::default(),
     };
     let mut deciding = Deciding::new(holding, surface, about, question, moment.clone());
     assert!(deciding.look(holding, question, || false), "nothing said to stop");
@@ -634,6 +637,7 @@ fn what_was_not_compared_in_time_is_never_allowed_and_what_was_found_stays() {
         id: VerdictId::parse("v-1").unwrap(),
         index: 9,
         index_age: Duration::ZERO,
+        elsewhere: Elsewhere::default(),
     };
     for goes in 0..5 {
         let question = image(vec![picture(0, 100)], CheckState::Checked);

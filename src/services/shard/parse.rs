@@ -1,0 +1,91 @@
+//! What other processes ask of a shard, read from the wire.
+
+use crate::core::access::Scope;
+use crate::core::id::TenantId;
+use crate::core::screening::elsewhere::Sought;
+use crate::core::shard::Shard;
+use crate::core::signal::Signal;
+use crate::proto::v1;
+use crate::services::status::{Reason, Refusal};
+use crate::services::words::fields::{Fields, within};
+use crate::services::words::shard::SOUGHT_MAX;
+use crate::services::words::{policy, signal};
+
+/// What is looked for.
+pub struct LookUp {
+    /// In whose banks.
+    pub scope: Scope,
+    /// How far the memory should be.
+    pub index_min: u64,
+    /// The signals.
+    pub sought: Vec<Sought>,
+}
+
+/// Reads signals to look for.
+///
+/// # Errors
+/// A refusal that names every bad field; [`Reason::ShardUnavailable`] where another shard is asked.
+pub fn look_up(sent: v1::LookUpRequest, own: Shard) -> Result<LookUp, Refusal> {
+    let mut fields = Fields::default();
+    let shard = read_shard(&mut fields, sent.shard);
+    let scope = read_scope(&mut fields, &sent.tenant_id, sent.environment);
+    fields.count("signals", sent.signals.len(), 1, SOUGHT_MAX);
+    let read = |(place, sought): (usize, &v1::SoughtSignal)| {
+        read_sought(&mut fields, &format!("signals[{place}]"), sought)
+    };
+    let sought: Vec<_> = sent.signals.iter().take(SOUGHT_MAX).enumerate().map(read).collect();
+    let sought = sought.into_iter().collect::<Option<Vec<_>>>();
+    let read = shard.zip(scope.zip(sought));
+    let (shard, (scope, sought)) = fields.done(read)?;
+    is_own(shard, own)?;
+    Ok(LookUp { scope, index_min: sent.min_index, sought })
+}
+
+/// Reads whose entries are counted.
+///
+/// # Errors
+/// As [`look_up`].
+pub fn count_entries(sent: &v1::CountEntriesRequest, own: Shard) -> Result<Scope, Refusal> {
+    let mut fields = Fields::default();
+    let shard = read_shard(&mut fields, sent.shard);
+    let scope = read_scope(&mut fields, &sent.tenant_id, sent.environment);
+    let (shard, scope) = fields.done(shard.zip(scope))?;
+    is_own(shard, own)?;
+    Ok(scope)
+}
+
+fn is_own(shard: Shard, own: Shard) -> Result<(), Refusal> {
+    if shard == own {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::ShardUnavailable, "this process keeps another shard"))
+}
+
+fn read_shard(fields: &mut Fields, sent: Option<v1::Shard>) -> Option<Shard> {
+    let sent = fields.required("shard", sent)?;
+    let number = fields.required("shard.number", (sent.number > 0).then_some(sent.number));
+    let count = fields.required("shard.count", (sent.count > 0).then_some(sent.count));
+    let shard = Shard::new(number?, count?);
+    if shard.is_none() {
+        fields.fault("shard", "must be one of at most 1024 shards");
+    }
+    shard
+}
+
+fn read_scope(fields: &mut Fields, tenant: &str, environment: i32) -> Option<Scope> {
+    let tenant = fields.name("tenant_id", tenant, TenantId::parse);
+    let environment = policy::read_environment(fields, "environment", environment);
+    Some(Scope { tenant: tenant?, environment: environment? })
+}
+
+fn read_sought(fields: &mut Fields, path: &str, sent: &v1::SoughtSignal) -> Option<Sought> {
+    let kind = signal::read_type(fields, path, sent.r#type, &sent.custom_type);
+    if sent.value.is_empty() {
+        fields.fault(within(path, "value"), "must be set");
+    }
+    if sent.quality.is_some_and(|quality| quality > 100) {
+        fields.fault(within(path, "quality"), "must be from 0 to 100");
+    }
+    let signal = fields.read(within(path, "value"), Signal::from_bytes(&kind?, &sent.value))?;
+    Some(Sought { signal, quality: sent.quality })
+}
