@@ -353,6 +353,38 @@ mod tests {
     }
 
     #[test]
+    fn a_shard_goes_with_a_database_that_others_share_and_an_address_for_them() {
+        let base = ["store.url=postgres://db", "shard.own=2/4"];
+        let with = |more: &[&str]| set(&[&base[..], more].concat());
+        let address = "shard.address=http://127.0.0.1:50051";
+        let good = with(&[address]).expect("good");
+        assert_eq!((good.shard.own.number(), good.shard.own.count()), (2, 4));
+        assert_eq!(keys(set(&["shard.own=2/4", address])), ["shard.own"]);
+        assert_eq!(keys(with(&[])), ["shard.address"]);
+        for wrong in
+            ["127.0.0.1:1", "http://127.0.0.1", "http://127.0.0.1:1/a", "http://10.0.0.1:1"]
+        {
+            assert_eq!(
+                keys(with(&[&format!("shard.address={wrong}")])),
+                ["shard.address"],
+                "{wrong}"
+            );
+        }
+        assert_eq!(keys(with(&[address, "shard.ca=x"])), ["shard.ca"]);
+        assert_eq!(keys(set(&[address, "shard.ca=x"])), ["shard.address", "shard.ca"]);
+        for wrong in ["0/4", "5/4", "4", "1/1025"] {
+            assert_eq!(keys(set(&[&format!("shard.own={wrong}")])), ["shard.own"], "{wrong}");
+        }
+        let tls = ["tls.mode=tls", "tls.certificate=c", "tls.key=k"];
+        assert_eq!(keys(with(&[&tls[..], &[address]].concat())), ["shard.address"]);
+        let https = "shard.address=https://10.0.0.1:50051";
+        assert_eq!(keys(with(&[&tls[..], &[https]].concat())), ["shard.ca"]);
+        assert!(with(&[&tls[..], &[https, "shard.ca=a"]].concat()).is_ok());
+        let plain = ["shard.address=http://10.0.0.1:1", "allow_plain_text_off_loopback=true"];
+        assert!(with(&plain).is_ok());
+    }
+
+    #[test]
     fn what_is_set_about_a_bucket_goes_with_one() {
         let bucket = "store.snapshot_url=s3://bucket/prefix";
         let (id, secret) =

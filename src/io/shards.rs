@@ -16,6 +16,7 @@ use crate::proto::v1;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use parking_lot::RwLock;
+pub use peer::ShardsError;
 use peer::{Client, Peer, Trust};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,17 +34,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub fn key(keys: &KeyRing) -> Option<KeyText> {
     let secret = keys.text_fingerprint("key of shards", "");
     CredentialId::parse(CREDENTIAL).ok().map(|credential| KeyText::new(credential, secret))
-}
-
-/// Why other processes cannot be asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ShardsError {
-    /// A file of certificates or keys cannot be read.
-    #[error("{0}: {1}")]
-    File(std::path::PathBuf, std::io::Error),
-    /// The key cannot be made.
-    #[error("the key that processes show each other cannot be made")]
-    Key,
 }
 
 /// Who keeps which shard, by its number.
@@ -139,28 +129,32 @@ impl Shards {
 
     async fn look(&self, store: &Store) {
         match store.replicas().await {
-            Ok(replicas) => self.know(&replicas, store.name()),
+            Ok(replicas) => self.know(&replicas, store.keys(), store.name()),
             // Those who were there may well be there still.
             Err(error) => tracing::debug!(%error, "who keeps the other shards is not known anew"),
         }
     }
 
     /// Takes account of who is there.
-    fn know(&self, replicas: &[Replica], this: Option<&Name>) {
+    fn know(&self, replicas: &[Replica], keys: &KeyRing, this: Option<&Name>) {
         let own = self.0.own;
         let mut map = Map::new();
         let before = self.0.map.read().clone();
         for replica in replicas {
             let others = replica.shard.count() == own.count() && replica.shard != own;
-            if !others || replica.address.is_empty() || Some(&replica.name) == this {
+            if !others || Some(&replica.name) == this {
                 continue;
             }
+            let Some(address) = replica.address.vouched(keys, &replica.name, replica.shard) else {
+                tracing::debug!(replica = %replica.name, "another shard tells no address of its own");
+                continue;
+            };
             let number = replica.shard.number();
             let known = before.get(&number).into_iter().flatten();
-            let known = known.into_iter().find(|peer| peer.address() == replica.address);
+            let known = known.into_iter().find(|peer| peer.address() == address);
             let peer = match known {
                 Some(peer) => Arc::clone(peer),
-                None => match Peer::new(&replica.address, &self.0.trust) {
+                None => match Peer::new(address, &self.0.trust) {
                     Ok(peer) => Arc::new(peer),
                     Err(error) => {
                         tracing::warn!(%error, replica = %replica.name, "a process of another shard cannot be asked");

@@ -44,7 +44,7 @@ impl Server {
         Self::start_with(folder, &[])
     }
 
-    /// The same with more settings, each as `name=value`.
+    /// The same with more settings, each as `name=value`, in which `{port}` stands for the server's port.
     pub fn start_with(folder: &Path, more: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let sets = [
@@ -55,7 +55,7 @@ impl Server {
         ];
         let mut command = bulwark(&["serve"]);
         for set in sets.iter().map(String::as_str).chain(more.iter().copied()) {
-            command.arg("--set").arg(set);
+            command.arg("--set").arg(set.replace("{port}", &port.to_string()));
         }
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, told) = std::sync::mpsc::channel();

@@ -262,6 +262,10 @@ fn a_redacted_value_reaches_no_debug_output() {
                 v1::CreateCredentialResponse { key: secret.into(), ..Default::default() }
             ),
         ),
+        (
+            "SoughtSignal",
+            format!("{:?}", v1::SoughtSignal { value: bytes.clone(), ..Default::default() }),
+        ),
         ("ImportChunk", format!("{:?}", v1::ImportChunk { number: 1, data: bytes.clone() })),
         ("MediaChunk", format!("{:?}", v1::MediaChunk { number: 1, data: bytes.clone() })),
         (

@@ -36,6 +36,8 @@ mod remote;
 mod shared;
 #[cfg(feature = "postgres")]
 mod replicas;
+#[cfg(feature = "postgres")]
+mod shards;
 mod soak;
 mod snapshots;
 mod commands;

@@ -3,7 +3,7 @@
 use crate::descriptor::pool;
 use bulwark::config::LimitSettings;
 use bulwark::server::health::READINESS;
-use bulwark::server::rpc_table::{Class, RPCS, Rpc, Term};
+use bulwark::server::rpc_table::{Access, Class, RPCS, Rpc, Term};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -17,8 +17,9 @@ fn seconds(span: Duration) -> String {
     format!("{}s", span.as_secs_f64())
 }
 
+/// Whether it is one of our calls, for clients: what processes ask each other they repeat by themselves.
 fn is_ours(rpc: &Rpc) -> bool {
-    rpc.service().starts_with("bulwark.v1.")
+    rpc.service().starts_with("bulwark.v1.") && rpc.access != Access::Shards
 }
 
 /// What a client does about one call.

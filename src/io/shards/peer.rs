@@ -1,6 +1,5 @@
 //! One process that keeps another shard: the line to it, and how it stands.
 
-use super::ShardsError;
 use crate::core::key::KeyText;
 use crate::core::shard::choice::Standing;
 use crate::proto::v1::shard_service_client::ShardServiceClient;
@@ -23,6 +22,17 @@ const ALIVE_EVERY: Duration = Duration::from_secs(5);
 const ALIVE_TIME_MAX: Duration = Duration::from_secs(2);
 /// Most bytes of one answer.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Why other processes cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardsError {
+    /// A file of certificates or keys cannot be read.
+    #[error("{0}: {1}")]
+    File(std::path::PathBuf, std::io::Error),
+    /// The key cannot be made.
+    #[error("the key that processes show each other cannot be made")]
+    Key,
+}
 
 /// Puts the key and the time that is left into a question.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use super::settings::Settings;
 use crate::core::shard::Shard;
 use crate::core::time::Time;
 use crate::io::clock::Clock;
+use crate::io::seal::{KeyRing, Place};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
@@ -60,6 +61,41 @@ impl std::fmt::Display for Name {
     }
 }
 
+/// Where a process is reached, with a mark that only those can make who have the key ring: whoever can only write rows
+/// leads no other process to a place of theirs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Address(String);
+
+impl Address {
+    /// The address of a process that keeps a shard.
+    #[must_use]
+    pub fn new(keys: &KeyRing, name: &Name, shard: Shard, address: &str) -> Self {
+        if address.is_empty() {
+            return Self::default();
+        }
+        Self(format!("{address} {}", mark(keys, name, shard, address)))
+    }
+
+    /// The address, where it was told by a process with this name, shard and key ring.
+    #[must_use]
+    pub fn vouched(&self, keys: &KeyRing, name: &Name, shard: Shard) -> Option<&str> {
+        let (address, told) = self.0.split_once(' ')?;
+        (told == mark(keys, name, shard, address)).then_some(address)
+    }
+
+    /// The address as it was told, without asking by whom: for people.
+    #[must_use]
+    pub fn told(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
+    }
+}
+
+fn mark(keys: &KeyRing, name: &Name, shard: Shard, address: &str) -> String {
+    let (number, count) = (u64::from(shard.number()), u64::from(shard.count()));
+    let place = Place::of("replica address").bytes(&name.0).number(number).number(count);
+    hex::encode(keys.mark(&place.text(address)))
+}
+
 /// How a process is, as it says itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replica {
@@ -71,8 +107,8 @@ pub struct Replica {
     pub version: String,
     /// Which of the entries it keeps in memory.
     pub shard: Shard,
-    /// Where processes that keep other shards reach it; empty for nowhere.
-    pub address: String,
+    /// Where processes that keep other shards reach it, vouched for by its key ring; empty for nowhere.
+    pub address: Address,
     /// When it began, by its own clock.
     pub began: Time,
     /// Goes up with every sign of life.
@@ -87,16 +123,15 @@ pub struct Replica {
     pub entries: u64,
     /// Greatest code of a kind of event that it knows.
     pub speaks: u64,
-    /// Which part of the entries it keeps, from 1 on.
-    pub shard: u64,
-    /// Into how many parts the entries are divided.
-    pub shards: u64,
-    /// Where the others reach it; empty where they do not.
-    pub address: String,
 }
 
 const COLUMNS: &str = "name, title, version, began, beat, beaten, counted, applied, entries, \
                        speaks, shard, shards, address";
+
+fn read_shard(number: u64, count: u64) -> Result<Shard, StoreError> {
+    let (number, count) = (u32::try_from(number).unwrap_or(0), u32::try_from(count).unwrap_or(0));
+    Shard::new(number, count).ok_or(StoreError::Corrupt("replica"))
+}
 
 /// Every process that is there, or ended without a word.
 ///
@@ -110,8 +145,6 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Replica>, StoreError> {
             name: Name::read(row.bytes(0)?),
             title: row.text(1)?,
             version: row.text(2)?,
-            shard: Shard::WHOLE,
-            address: String::new(),
             began: Time::from_millis(row.int(3)?),
             beat: row.number(4)?,
             beaten: Time::from_millis(row.int(5)?),
@@ -119,9 +152,8 @@ pub async fn all(conn: &mut Conn) -> Result<Vec<Replica>, StoreError> {
             applied: row.number(7)?,
             entries: row.number(8)?,
             speaks: row.number(9)?,
-            shard: row.number(10)?,
-            shards: row.number(11)?,
-            address: row.text(12)?,
+            shard: read_shard(row.number(10)?, row.number(11)?)?,
+            address: Address(row.text(12)?),
         })
     };
     rows.iter().map(read).collect()
@@ -162,9 +194,9 @@ pub async fn beat(conn: &mut Conn, replica: &Replica) -> Result<(), StoreError> 
         replica.applied.into(),
         replica.entries.into(),
         replica.speaks.into(),
-        replica.shard.into(),
-        replica.shards.into(),
-        replica.address.as_str().into(),
+        u64::from(replica.shard.number()).into(),
+        u64::from(replica.shard.count()).into(),
+        replica.address.0.as_str().into(),
     ];
     conn.run(sqlx::AssertSqlSafe(sql), values).await.map(drop)
 }

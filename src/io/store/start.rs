@@ -12,7 +12,7 @@ use super::lease::{Leases, Watched};
 use super::memory::Memory;
 use super::open;
 use super::recall;
-use super::replica::{self, Name, Replica};
+use super::replica::{self, Address, Name, Replica};
 use super::settings::Settings;
 use super::snapshots::{Plan, Reached, Snapshots};
 use super::spool::Spool;
@@ -59,7 +59,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let mut conn = dialect::connect(&settings, true).await?;
         open::make_ready(&mut conn, &keys).await?;
-        let own = if conn.is_remote() { Some(own(&settings, &clock)?) } else { None };
+        let own = if conn.is_remote() { Some(own(&settings, &keys, &clock)?) } else { None };
         let name = own.as_ref().map(|own| own.replica.name.clone());
         let asked = Instant::now();
         let (lost_since, head) = match &own {
@@ -211,14 +211,15 @@ impl Store {
 }
 
 /// What others will know of this process.
-fn own(settings: &Settings, clock: &Clock) -> Result<Own, StoreError> {
-    let now = clock.now();
+fn own(settings: &Settings, keys: &KeyRing, clock: &Clock) -> Result<Own, StoreError> {
+    let (now, name) = (clock.now(), Name::of(settings)?);
+    let address = Address::new(keys, &name, settings.shard, &settings.address);
     let replica = Replica {
-        name: Name::of(settings)?,
+        name,
         title: settings.title.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         shard: settings.shard,
-        address: settings.address.clone(),
+        address,
         began: now,
         beat: 0,
         beaten: now,
@@ -226,9 +227,6 @@ fn own(settings: &Settings, clock: &Clock) -> Result<Own, StoreError> {
         applied: 0,
         entries: 0,
         speaks: u64::from(EVENT_KIND_MAX),
-        shard: 1,
-        shards: 1,
-        address: String::new(),
     };
     Ok(Own { replica, beaten: None, watched: Watched::default() })
 }

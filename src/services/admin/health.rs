@@ -50,7 +50,7 @@ fn replicas(state: &State, told: &Told) -> Vec<v1::ReplicaHealth> {
         entry_count: replica.entries,
         answering: state.name.as_ref() == Some(&replica.name),
         shard: Some(shard::write(replica.shard)),
-        shard_address: replica.address.clone(),
+        shard_address: replica.address.told().to_owned(),
     };
     told.replicas.iter().map(write).collect()
 }
