@@ -448,6 +448,8 @@ proptest! {
         }
         if let Ok((seen, _)) = see(&changed) {
             let (_, _, lumas) = decoded(&changed);
+            let shown = image::load_from_memory(&changed).unwrap().into_rgb8();
+            let cut: Vec<_> = shown.pixels().map(|p| p.0.contains(&0) || p.0.contains(&255)).collect();
             for row in 0..12 {
                 for column in 0..12 {
                     let shown: f32 = (0..64).map(|at| lumas[(8 * row + at / 8) * 96 + 8 * column + at % 8]).sum();
@@ -456,8 +458,11 @@ proptest! {
                         || seen.samples[&place].iter().sum::<f32>() / 64.0,
                         |low| low[0][0] / 8.0,
                     );
-                    // Colours spread over a neighbouring block by one decoder and not by the other.
-                    prop_assert!((found - shown / 64.0).abs() < 24.0, "{place:?}");
+                    // Colours spread over a neighbouring block by one decoder and not by the other; those that no screen
+                    // has are cut to the nearest by one, which takes up to 80 of their luma.
+                    let is_cut = (0..64).any(|at| cut[(8 * row + at / 8) * 96 + 8 * column + at % 8]);
+                    let apart = if is_cut { 104.0 } else { 24.0 };
+                    prop_assert!((found - shown / 64.0).abs() < apart, "{place:?}");
                 }
             }
         }
