@@ -3,7 +3,6 @@
 use super::super::dialect::{self, Conn, SCHEMA_VERSION};
 use super::super::head;
 use super::*;
-use crate::core::shard::Shard;
 use crate::io::seal::Phrase;
 use crate::io::store::backup::{BackupError, backup};
 use crate::io::store::{StoreError, Which, copy, verify};
@@ -207,7 +206,7 @@ async fn a_process_of_the_release_before_goes_on_telling_of_itself_while_tables_
     conn.run(BEAT_0_1_0, told).await.unwrap();
     let replicas = store.state().await.told.unwrap().replicas;
     let old = replicas.iter().find(|replica| replica.title == "old").unwrap();
-    assert_eq!((old.beat, old.speaks, old.shard), (2, 11, Shard::WHOLE));
+    assert_eq!((old.beat, old.speaks, old.shard), (2, 11, crate::core::shard::Shard::WHOLE));
     assert_eq!(old.address.told(), "");
     store.close().await.unwrap();
 }
