@@ -111,6 +111,7 @@ const fn advice(reason: ErrorReason) -> &'static str {
         | ErrorReason::StoreUnavailable
         | ErrorReason::ShardUnavailable
         | ErrorReason::SpoolFull
+        | ErrorReason::UpgradeUnfinished
         | ErrorReason::Draining => "try again later, or allow more time with --timeout",
         ErrorReason::MethodUnknown
         | ErrorReason::MessageMalformed

@@ -47,6 +47,10 @@ impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::SpoolFull => Self::new(Reason::SpoolFull, "the spool is full"),
+            StoreError::NotUnderstood { version, .. } => Self::new(
+                Reason::UpgradeUnfinished,
+                format!("this change waits until the last process of version {version} has ended"),
+            ),
             StoreError::Database(_)
             | StoreError::Late
             | StoreError::Away(_)
@@ -62,6 +66,7 @@ impl From<StoreError> for Refusal {
             | StoreError::Overtaken
             | StoreError::Unfollowable(_)
             | StoreError::Schema { .. }
+            | StoreError::LaterEvents { .. }
             | StoreError::Rollback(_)
             | StoreError::Restoring
             | StoreError::Missing
@@ -109,3 +114,27 @@ macro_rules! leaves_a_method {
 }
 
 leaves_a_method!(Refused, StoreError);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
+    #[test]
+    fn what_an_older_process_would_not_understand_is_worth_another_try_and_says_for_whom_it_waits()
+    {
+        let version = "0.0.9".to_owned();
+        let error = StoreError::NotUnderstood { kind: 12, title: "rack-7".into(), version };
+        let status = Status::from(Refusal::from(error));
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("0.0.9"), "{}", status.message());
+        // What people call their machines is for administrators.
+        assert!(!status.message().contains("rack-7"));
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().reason, "UPGRADE_UNFINISHED");
+        let again = details.retry_info().unwrap().retry_delay;
+        assert_eq!(again, Some(Duration::from_secs(5)));
+    }
+}

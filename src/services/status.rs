@@ -88,6 +88,8 @@ reasons! {
     ShardUnavailable = "SHARD_UNAVAILABLE", Unavailable;
     /// The local spool that stands in for the store is full.
     SpoolFull = "SPOOL_FULL", Unavailable;
+    /// A process of an earlier version shares the store and would not understand the change.
+    UpgradeUnfinished = "UPGRADE_UNFINISHED", Unavailable;
     /// A stream's messages came out of their order.
     StreamOrder = "STREAM_ORDER", InvalidArgument;
     /// The entry was removed for good and cannot come back.
@@ -108,6 +110,7 @@ impl Reason {
             Code::Unavailable | Code::ResourceExhausted => match self {
                 Self::OverCapacity => Some(Duration::from_millis(500)),
                 Self::IndexBehind => Some(Duration::from_millis(200)),
+                Self::UpgradeUnfinished => Some(Duration::from_secs(5)),
                 _ => Some(Duration::from_secs(1)),
             },
             _ => None,

@@ -6,6 +6,7 @@
 use super::dialect::{self, Conn, Row, Value};
 use super::error::StoreError;
 use super::head::{self, Head};
+use super::kinds;
 use super::open;
 use super::settings::Settings;
 use crate::core::journal::merkle::Hash;
@@ -292,6 +293,7 @@ pub(super) async fn all(
         }
     }
     target.set_version(0).await?;
+    kinds::carry(source, target).await?;
     if head::read(target, keys).await? != head {
         return Err(StoreError::Corrupt("copy"));
     }

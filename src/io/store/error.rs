@@ -65,6 +65,29 @@ pub enum StoreError {
         /// Version this program makes.
         needed: u64,
     },
+    /// The journal holds kinds of events that this program does not know.
+    #[error(
+        "the journal holds events of kind {found}, this program knows them up to {known}: use the one that wrote them"
+    )]
+    LaterEvents {
+        /// Greatest kind found.
+        found: u64,
+        /// Greatest kind this program knows.
+        known: u64,
+    },
+    /// A process shares the database that does not know events of this kind; nothing was kept. Worth another try once
+    /// that process has ended.
+    #[error(
+        "events of kind {kind} wait until {title:?} of version {version}, which does not know them, has ended"
+    )]
+    NotUnderstood {
+        /// The kind.
+        kind: u64,
+        /// What people call the process.
+        title: String,
+        /// Version of its program.
+        version: String,
+    },
     /// The database does not hold what was once seen in it.
     #[error("{0}")]
     Rollback(Box<SetBack>),

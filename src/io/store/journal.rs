@@ -52,7 +52,8 @@ struct Prepared {
     leaf: Hash,
 }
 
-fn payload_place(number: u64, envelope: &[u8], salt: &[u8]) -> Place {
+/// What a sealed payload belongs to.
+pub(super) fn payload_place(number: u64, envelope: &[u8], salt: &[u8]) -> Place {
     Place::of("journal").number(number).bytes(envelope).bytes(salt)
 }
 

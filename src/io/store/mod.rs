@@ -18,6 +18,7 @@ pub mod figures;
 pub mod shelf;
 #[cfg(feature = "s3")]
 mod sharing;
+mod kinds;
 pub mod replica;
 pub mod lease;
 pub mod tx;

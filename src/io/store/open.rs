@@ -4,6 +4,7 @@ use super::dialect::{self, Conn};
 use super::error::StoreError;
 use super::head::{self, Head};
 use super::journal;
+use super::kinds;
 use super::rows::{self, Which};
 use super::settings::Settings;
 use crate::core::access::{Credential, Tenant};
@@ -109,10 +110,11 @@ pub async fn check_keys(conn: &mut Conn, keys: &KeyRing) -> Result<(), StoreErro
     Err(if ours { error } else { StoreError::OtherKeys })
 }
 
-/// Checks that the tables are of a version on which this program works: its own, or the next.
+/// Checks that the tables are of a version on which this program works, its own or the next, and the journal of events
+/// that it knows.
 ///
 /// # Errors
-/// [`StoreError::Schema`] where they are of another, [`StoreError::Missing`] where there are none.
+/// [`StoreError::Schema`] or [`StoreError::LaterEvents`] where not, [`StoreError::Missing`] where there are none.
 pub async fn check_version(conn: &mut Conn) -> Result<(), StoreError> {
     version_where(conn, dialect::is_usable).await
 }
@@ -128,7 +130,7 @@ pub async fn check_same_version(conn: &mut Conn) -> Result<(), StoreError> {
 async fn version_where(conn: &mut Conn, is_good: impl Fn(u64) -> bool) -> Result<(), StoreError> {
     match conn.version().await? {
         0 => Err(StoreError::Missing),
-        found if is_good(found) => Ok(()),
+        found if is_good(found) => kinds::check(conn).await,
         found => Err(StoreError::Schema { found, needed: dialect::SCHEMA_VERSION }),
     }
 }

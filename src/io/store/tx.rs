@@ -3,6 +3,7 @@
 use super::dialect::{Conn, Value};
 use super::error::StoreError;
 use super::head::Head;
+use super::kinds;
 use super::lease::{self, Lease};
 use super::memory::Memory;
 use super::project::{self, Late};
@@ -11,6 +12,7 @@ use crate::core::access::{Credential, Proof, Scope, Tenant};
 use crate::core::bank::{Bank, Entry, EntryState};
 use crate::core::event::Event;
 use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
+use crate::core::journal::envelope::event_kind_code;
 use crate::core::policy::Surface;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
@@ -31,6 +33,10 @@ pub struct Tx {
     /// The memory of the process: in step with everything before this transaction, which began by seeing to it.
     resident: Arc<Memory>,
     savepoint: bool,
+    /// Greatest kind of event that is known to have been let in.
+    let_in: u64,
+    /// Greatest kind that this transaction let in, which may still be given up.
+    letting_in: u64,
 }
 
 /// How far a transaction had come before a change began.
@@ -49,8 +55,19 @@ impl Tx {
         head: Head,
         resident: Arc<Memory>,
     ) -> Self {
-        let (late, recorded, savepoint) = (Late::default(), Vec::new(), false);
-        Self { conn, keys, clock, head, now: head.time, late, recorded, resident, savepoint }
+        Self {
+            conn,
+            keys,
+            clock,
+            head,
+            now: head.time,
+            late: Late::default(),
+            recorded: Vec::new(),
+            resident,
+            savepoint: false,
+            let_in: 0,
+            letting_in: 0,
+        }
     }
 
     pub(super) fn begin(&mut self, head: Head) {
@@ -59,6 +76,7 @@ impl Tx {
         self.late = Late::default();
         self.recorded.clear();
         self.savepoint = false;
+        self.letting_in = 0;
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -109,16 +127,32 @@ impl Tx {
     /// Records an event: gives it the next number, changes rows by it, and appends it to the journal at the commit.
     ///
     /// # Errors
-    /// [`StoreError`] where the database refuses, or the event does not fit what is kept.
+    /// [`StoreError`] where the database refuses, or the event does not fit what is kept; [`StoreError::NotUnderstood`]
+    /// where others would not know what it is.
     pub async fn record(&mut self, event: Event) -> Result<u64, StoreError> {
-        if project::is_immediate(&event) && !self.savepoint {
+        let kind = u64::from(event_kind_code(event.kind()));
+        let is_new = kind > self.let_in && !self.has_let_in(kind).await?;
+        if (is_new || project::is_immediate(&event)) && !self.savepoint {
             self.conn.run("SAVEPOINT change", Vec::new()).await?;
             self.savepoint = true;
+        }
+        if is_new {
+            kinds::let_one_in(&mut self.conn, kind).await?;
+            self.letting_in = kind.max(self.letting_in);
         }
         let number = self.number() + 1;
         project::project(&mut self.conn, &self.keys, &mut self.late, number, &event).await?;
         self.recorded.push(event);
         Ok(number)
+    }
+
+    /// Whether a kind of event was let in, by this transaction or before it.
+    async fn has_let_in(&mut self, kind: u64) -> Result<bool, StoreError> {
+        let found = kinds::let_in(&mut self.conn).await?;
+        if found > self.letting_in {
+            self.let_in = found;
+        }
+        Ok(kind <= found)
     }
 
     /// Makes sure that a lease still holds, and that nobody takes it before this transaction ends.

@@ -41,7 +41,11 @@ pub async fn verify(
     };
     match begin(&mut conn).await {
         Ok(()) => {}
-        Err(error @ (StoreError::Schema { .. } | StoreError::Missing)) => return Err(error),
+        Err(
+            error @ (StoreError::Schema { .. }
+            | StoreError::LaterEvents { .. }
+            | StoreError::Missing),
+        ) => return Err(error),
         Err(error) if error.is_away() => return Err(error),
         Err(error) => {
             report.fault("database", error.to_string());

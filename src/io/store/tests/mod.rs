@@ -23,6 +23,7 @@ macro_rules! on_both {
 mod alike;
 mod away;
 mod backups;
+mod beside;
 #[cfg(feature = "postgres")]
 #[allow(dead_code, reason = "whole calls and benchmarks use more of it")]
 pub mod cluster;
