@@ -354,7 +354,7 @@ mod tests {
 
     #[test]
     fn a_shard_goes_with_a_database_that_others_share_and_an_address_for_them() {
-        let base = ["store.url=postgres://db", "shard.own=2/4"];
+        let base = ["store.url=postgres://user@host/database", "shard.own=2/4"];
         let with = |more: &[&str]| set(&[&base[..], more].concat());
         let address = "shard.address=http://127.0.0.1:50051";
         let good = with(&[address]).expect("good");

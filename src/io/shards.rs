@@ -85,16 +85,7 @@ impl Shards {
     ) -> Result<Self, ShardsError> {
         let key = key(store.keys()).ok_or(ShardsError::Key)?;
         let (ca, slow_after) = (settings.ca.as_deref(), settings.hedge_after);
-        let trust = Trust::read(&key, ca, identity, slow_after)?;
-        let shards = Self(Arc::new(Inner {
-            own: settings.own,
-            hedge_after: settings.hedge_after,
-            answer_time_max: settings.answer_time_max,
-            trust,
-            map: RwLock::default(),
-            turn: AtomicUsize::new(0),
-            figures: ShardFigures::default(),
-        }));
+        let shards = Self::of(settings, Trust::read(&key, ca, identity, slow_after)?);
         shards.look(store).await;
         let (looking, store) = (Arc::downgrade(&shards.0), store.clone());
         tokio::spawn(async move {
@@ -105,6 +96,19 @@ impl Shards {
             }
         });
         Ok(shards)
+    }
+
+    /// Nobody is known yet.
+    fn of(settings: &ShardSettings, trust: Trust) -> Self {
+        Self(Arc::new(Inner {
+            own: settings.own,
+            hedge_after: settings.hedge_after,
+            answer_time_max: settings.answer_time_max,
+            trust,
+            map: RwLock::default(),
+            turn: AtomicUsize::new(0),
+            figures: ShardFigures::default(),
+        }))
     }
 
     /// The shard that this process keeps.
@@ -263,3 +267,6 @@ impl Shards {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Most matches of one signal with one bank, of entries that count alike, that are told: the nearest. More than a verdict
 /// shows, and what is left out is overruled where those are.
 pub const HITS_MAX: usize = 128;
+/// Matches in one answer beyond which only the nearest of each signal, bank and effect are told: an answer stays of some
+/// megabytes whatever is asked.
+pub const HITS_ALL: usize = 16_384;
 
 /// A signal to look for.
 #[derive(Debug, Clone)]
@@ -67,12 +70,16 @@ pub fn look_up(
 ) -> Option<ShardAnswer> {
     let mut scratch = Scratch::default();
     let mut answer = ShardAnswer::default();
+    let mut all = 0;
     for (place, one) in sought.iter().enumerate() {
         if place > 0 && enough() {
             return None;
         }
         let query = Query { signal: &one.signal, quality: one.quality };
-        answer.hits.push(nearest(matcher.search(query, &mut scratch)));
+        let most = if all < HITS_ALL { HITS_MAX } else { 1 };
+        let hits = nearest(matcher.search(query, &mut scratch), most);
+        all += hits.len();
+        answer.hits.push(hits);
         let kind = one.signal.kind();
         for bank in matcher.sources(&kind, |_| false) {
             answer.sources.insert((kind.clone(), bank.id.clone()));
@@ -82,13 +89,13 @@ pub fn look_up(
 }
 
 /// The nearest of each bank and effect. Matches come nearest first.
-fn nearest(hits: Vec<Hit<'_>>) -> Vec<FarHit> {
+fn nearest(hits: Vec<Hit<'_>>, most: usize) -> Vec<FarHit> {
     let mut told: BTreeMap<(&BankId, Effect), usize> = BTreeMap::new();
     let mut kept = Vec::new();
     for hit in hits {
         let told = told.entry((&hit.bank.id, hit.effect)).or_default();
         *told += 1;
-        if *told <= HITS_MAX {
+        if *told <= most {
             kept.push(FarHit {
                 bank: hit.bank.id.clone(),
                 entry: hit.entry,

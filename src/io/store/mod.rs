@@ -58,7 +58,7 @@ pub use handle::Store;
 pub use journal::{Receipt, Recorded};
 pub use lease::{Lease, Task};
 pub use memory::Memory;
-pub use replica::{Name, Replica};
+pub use replica::{Address, Name, Replica};
 pub use report::{Fault, Report};
 pub use rows::Which;
 pub use settings::{OnFailure, Server, Settings};

@@ -5,7 +5,7 @@ use crate::core::access::{Environment, Scope};
 use crate::core::event::Event;
 use crate::core::id::TenantId;
 use crate::core::resident::Resident;
-use crate::core::screening::elsewhere::{HITS_MAX, ShardAnswer, Sought, look_up};
+use crate::core::screening::elsewhere::{HITS_ALL, HITS_MAX, ShardAnswer, Sought, look_up};
 use crate::core::shard::Shard;
 
 fn scope() -> Scope {
@@ -155,6 +155,19 @@ fn however_much_matches_in_a_shard_it_tells_the_nearest_of_each_bank() {
     assert_eq!(answer.hits[0].len(), HITS_MAX);
     assert!(answer.hits[0].is_sorted_by_key(|hit| hit.distance));
     assert!(answer.hits[0].iter().all(|hit| hit.distance <= 6), "twenty of each distance");
+}
+
+#[test]
+fn an_answer_stays_small_whatever_is_asked_and_every_signal_has_its_nearest() {
+    let puts: Vec<_> = (0..HITS_MAX as u32)
+        .map(|n| (0, entry(&format!("e{n}"), vec![Signal::Pdq(bits(n % 20))], EntryState::Active)))
+        .collect();
+    let resident = memory(Shard::WHOLE, &puts);
+    let sought = vec![Sought { signal: Signal::Pdq(bits(0)), quality: None }; 1_000];
+    let answer = look_up(&resident.of(&scope()).unwrap().matcher, &sought, || false).unwrap();
+    let all: usize = answer.hits.iter().map(Vec::len).sum();
+    assert!((HITS_ALL..HITS_ALL + HITS_MAX + 1_000).contains(&all), "{all}");
+    assert!(answer.hits.iter().all(|hits| hits.first().is_some_and(|hit| hit.distance == 0)));
 }
 
 #[test]
