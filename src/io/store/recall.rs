@@ -18,6 +18,7 @@ use super::sharing::Sharing;
 use super::shelf::{Offer, Shelf};
 use super::snapshot::{self, Refused, Snapshot, Title};
 use super::snapshots::Origin;
+use crate::core::event::Event;
 use crate::core::journal::merkle::Frontier;
 use crate::core::resident::Resident;
 use crate::core::shard::Shard;
@@ -28,8 +29,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Rounds of events after which layers are merged.
-const ROUNDS_PER_MERGE: u64 = 4;
+/// Changes of entries after which layers are merged: each entry is looked for in every layer.
+const PUTS_PER_MERGE: u64 = 64;
 /// Bytes of events that are replayed whatever there is to be loaded.
 const REPLAYED_BYTES_MIN: u64 = 64 << 20;
 /// Bytes of events that take as long to replay as an entry takes to load from its row.
@@ -286,13 +287,17 @@ async fn replay(
     mut frontier: Frontier,
     resident: &mut Resident,
 ) -> Result<(), Unfit> {
-    let mut rounds = 0_u64;
+    let mut puts = 0_u64;
     while frontier.size() < head.size {
         let events = journal::next(conn, keys, &mut frontier, head.size).await?;
-        events.iter().for_each(|(number, event)| resident.apply(*number, event));
-        rounds += 1;
-        if rounds.is_multiple_of(ROUNDS_PER_MERGE) {
-            resident.settle();
+        for (number, event) in &events {
+            resident.apply(*number, event);
+            if matches!(event, Event::EntriesPut { .. }) {
+                puts += 1;
+                if puts.is_multiple_of(PUTS_PER_MERGE) {
+                    resident.settle();
+                }
+            }
         }
     }
     if frontier.root() != head.root {
