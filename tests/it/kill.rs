@@ -170,11 +170,9 @@ pub fn verify(folder: &Path) -> (i32, String) {
     text(&bulwark(&["verify", "--set", &set]).output().expect("runs"))
 }
 
-/// Makes a key for all that is done here, and a bank that holds the value 0.
-pub async fn staffed(server: &Server) -> String {
-    let admin_key = server.first_key.clone().expect("a first key");
-    let mut admin = AdminServiceClient::new(channel(&server.url, &admin_key));
-    let made = admin.create_credential(v1::CreateCredentialRequest {
+/// A credential for whoever fills banks and screens.
+pub fn for_staff() -> v1::CreateCredentialRequest {
+    v1::CreateCredentialRequest {
         credential: Some(v1::Credential {
             tenant_id: "operator".into(),
             environment: v1::Environment::Test.into(),
@@ -183,7 +181,14 @@ pub async fn staffed(server: &Server) -> String {
             ..v1::Credential::default()
         }),
         request_id: String::new(),
-    });
+    }
+}
+
+/// Makes a key for all that is done here, and a bank that holds the value 0.
+pub async fn staffed(server: &Server) -> String {
+    let admin_key = server.first_key.clone().expect("a first key");
+    let mut admin = AdminServiceClient::new(channel(&server.url, &admin_key));
+    let made = admin.create_credential(for_staff());
     let key = made.await.expect("made").into_inner().key;
     let mut banks = BankServiceClient::new(channel(&server.url, &key));
     banks.create_bank(bank("known")).await.expect("made");

@@ -3,7 +3,7 @@
 use crate::binary::Server;
 use crate::cluster::Cluster;
 use crate::descriptor::without_each_required;
-use crate::kill::{Keyed, channel, staffed};
+use crate::kill::{Keyed, channel, for_staff, staffed};
 use crate::service::{WithKey, bad_fields, context, entry, entry_of, media, png, refused, signal};
 use bulwark::core::id::{BankId, EntryId};
 use bulwark::core::shard::Shard;
@@ -498,16 +498,7 @@ async fn shards_ask_each_other_over_mutual_tls() {
     };
     let admin = servers[0].first_key.clone().expect("a first key");
     let mut administering = AdminServiceClient::new(wire(&servers[0], &admin));
-    let made = administering.create_credential(v1::CreateCredentialRequest {
-        credential: Some(v1::Credential {
-            tenant_id: "operator".into(),
-            environment: v1::Environment::Test.into(),
-            roles: vec![v1::Role::BankManager.into(), v1::Role::Screener.into()],
-            proof: Some(v1::credential::Proof::Key(v1::ApiKey {})),
-            ..Default::default()
-        }),
-        request_id: String::new(),
-    });
+    let made = administering.create_credential(for_staff());
     let key = made.await.expect("made").into_inner().key;
     let mut banks = BankServiceClient::new(wire(&servers[0], &key));
     banks.create_bank(crate::service::bank("known")).await.expect("made");
