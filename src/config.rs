@@ -15,9 +15,9 @@ pub use mistake::{Mistake, Mistakes};
 pub use place::{Endpoint, SharedPlace};
 pub use read::{Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read};
 pub use table::{
-    CounterSettings, ENVIRONMENT_PREFIX, GeneralSettings, GrpcWebSettings, JailMode, LimitSettings,
-    LogFormat, LogLevel, LogSettings, MediaSettings, OtlpSettings, Settings, ShardSettings,
-    StoreSettings, TlsMode, TlsSettings,
+    BackupSettings, CounterSettings, ENVIRONMENT_PREFIX, GeneralSettings, GrpcWebSettings,
+    JailMode, LimitSettings, LogFormat, LogLevel, LogSettings, MediaSettings, OtlpSettings,
+    Settings, ShardSettings, StoreSettings, TlsMode, TlsSettings,
 };
 pub use value::{Bytes, Secret};
 

@@ -116,6 +116,9 @@ const fn advice(reason: ErrorReason) -> &'static str {
         ErrorReason::MethodUnknown
         | ErrorReason::MessageMalformed
         | ErrorReason::CompressionUnsupported => "the server is of another version",
+        ErrorReason::BackupNotSet => "set backup.folder and backup.passphrase_file where it runs",
+        ErrorReason::BackupRunning => "wait until that one has ended",
+        ErrorReason::BackupFailed => "look into the server's log",
         ErrorReason::StreamIdle => "the connection stood still; send again",
         ErrorReason::Internal => "look into the server's log",
         ErrorReason::Unspecified

@@ -2,7 +2,7 @@
 
 use super::mistake::Mistake;
 use super::place::{SharedPlace, is_loopback};
-use super::table::{Settings, StoreSettings, TlsMode};
+use super::table::{BackupSettings, Settings, StoreSettings, TlsMode};
 use super::value::Value as _;
 
 /// Names everything that does not go together.
@@ -55,6 +55,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
     }
     mistakes.extend(check_sharing(&settings.store));
     mistakes.extend(check_shard(settings));
+    mistakes.extend(check_backup(&settings.backup));
     let mut wrong =
         |key: &str, problem: &str| mistakes.push(Mistake::new("settings", key, problem));
     if settings.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
@@ -109,6 +110,16 @@ fn check_sharing(store: &StoreSettings) -> Vec<Mistake> {
         _ => {}
     }
     mistakes
+}
+
+/// Names what does not go together about backups.
+fn check_backup(backup: &BackupSettings) -> Vec<Mistake> {
+    let missing = match (&backup.folder, &backup.passphrase_file) {
+        (Some(_), None) => ("backup.passphrase_file", "must be set while backup.folder is"),
+        (None, Some(_)) => ("backup.folder", "must be set while backup.passphrase_file is"),
+        _ => return Vec::new(),
+    };
+    vec![Mistake::new("settings", missing.0, missing.1)]
 }
 
 /// Names what does not go together about shards.

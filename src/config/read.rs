@@ -353,6 +353,13 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_for_backups_goes_with_a_pass_phrase() {
+        assert_eq!(keys(set(&["backup.folder=/b"])), ["backup.passphrase_file"]);
+        assert_eq!(keys(set(&["backup.passphrase_file=/p"])), ["backup.folder"]);
+        assert!(set(&["backup.folder=/b", "backup.passphrase_file=/p"]).is_ok());
+    }
+
+    #[test]
     fn a_shard_goes_with_a_database_that_others_share_and_an_address_for_them() {
         let base = ["store.url=postgres://user@host/database", "shard.own=2/4"];
         let with = |more: &[&str]| set(&[&base[..], more].concat());

@@ -346,6 +346,16 @@ section! {
 }
 
 section! {
+    /// Backups that the running service makes.
+    BackupSettings, "backup." {
+        /// Folder under which `AdminService.Backup` makes a new one for each backup; empty refuses the call. Needs `backup.passphrase_file`.
+        folder: Option<PathBuf> = None;
+        /// File that holds the pass phrase that the keys in a backup are under, of at least twelve bytes; read for each backup.
+        passphrase_file: Option<PathBuf> = None;
+    }
+}
+
+section! {
     /// Figures of what matched nothing.
     CounterSettings, "counters." {
         /// Time between two entries of counters in the journal.
@@ -397,6 +407,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `shard.…`
     pub shard: ShardSettings,
+    /// `backup.…`
+    pub backup: BackupSettings,
     /// `counters.…`
     pub counters: CounterSettings,
     /// `log.…`
@@ -416,6 +428,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(MediaSettings::rows(|s| &mut s.media, |s| &s.media));
     rows.extend(StoreSettings::rows(|s| &mut s.store, |s| &s.store));
     rows.extend(ShardSettings::rows(|s| &mut s.shard, |s| &s.shard));
+    rows.extend(BackupSettings::rows(|s| &mut s.backup, |s| &s.backup));
     rows.extend(CounterSettings::rows(|s| &mut s.counters, |s| &s.counters));
     rows.extend(LogSettings::rows(|s| &mut s.log, |s| &s.log));
     rows.extend(OtlpSettings::rows(|s| &mut s.otlp, |s| &s.otlp));

@@ -172,6 +172,8 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.AdminService/GetSurface", READS_ADMIN, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/ListSurfaces", READS_ADMIN, Deferrable, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/GetHealthDetail", READS_ADMIN, Change, SMALL, Usual, true),
+    // Not repeatable: each makes a backup of its own.
+    rpc("/bulwark.v1.AdminService/Backup", ADMINISTERS, Deferrable, SMALL, Endless, false),
     rpc("/bulwark.v1.ShardService/LookUp", Access::Shards, Shard, SOUGHT, Usual, true),
     rpc("/bulwark.v1.ShardService/CountEntries", Access::Shards, Shard, SMALL, Usual, true),
     rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Usual, true),

@@ -13,6 +13,7 @@ use crate::io::media::{Examiner, MediaLimits, MediaSettings};
 use crate::io::objects::Place;
 use crate::io::seal::{KeyRing, RingError};
 use crate::io::shards::{self, Shards, ShardsError};
+use crate::io::store::backup::{Keeper, NotBegun};
 use crate::io::store::{self, KeepError, Store, StoreError, Tx};
 use crate::proto;
 use crate::proto::v1::admin_service_server::AdminServiceServer;
@@ -63,6 +64,9 @@ pub enum StartError {
     /// The first credential cannot be made.
     #[error("the first credential cannot be made")]
     FirstCredential,
+    /// Backups could not be made.
+    #[error("backups could not be made: {0}")]
+    Backups(#[from] NotBegun),
     /// The processes of other shards cannot be asked.
     #[error(transparent)]
     Shards(#[from] ShardsError),
@@ -270,6 +274,8 @@ impl Whole {
     /// [`StartError`].
     pub async fn open(settings: Settings, worker: PathBuf) -> Result<Self, StartError> {
         let clock = Clock::system();
+        let (folder, phrase) = (&settings.backup.folder, &settings.backup.passphrase_file);
+        let backups = Keeper::open(folder.as_deref(), phrase.as_deref())?;
         let keys = Arc::new(open_keys(&settings, &clock).await?);
         let store = Store::open(store_settings(&settings), keys, clock.clone()).await?;
         let is_fresh =
@@ -287,7 +293,7 @@ impl Whole {
         } else {
             Some(Shards::start(&settings.shard, identity(&settings.tls), &store).await?)
         };
-        let desk = Desk::new(store.clone(), shards, examiner, clock.clone(), limits);
+        let desk = Desk::new(store.clone(), shards, backups, examiner, clock.clone(), limits);
         Ok(Self { settings: Arc::new(settings), store, desk, clock, first_key })
     }
 

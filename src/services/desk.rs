@@ -7,6 +7,7 @@ use crate::core::repeats::{Repeats, Seen};
 use crate::io::clock::Clock;
 use crate::io::media::{Blob, BlobError, Examiner};
 use crate::io::shards::Shards;
+use crate::io::store::backup::Keeper;
 use crate::io::store::{Answer, KeepError, RequestKey, Store, StoreError, Tx};
 use crate::services::call::{self, ByteBudget, Deadline};
 use crate::services::pump::Patience;
@@ -55,6 +56,8 @@ pub struct Desk {
     pub limits: Limits,
     /// The processes that keep the other shards of the banks; none where this one keeps everything.
     pub shards: Option<Shards>,
+    /// Where backups go that are asked for by a call.
+    pub backups: Keeper,
     /// Turns for decisions that ask much.
     pub(super) deciders: Arc<Semaphore>,
     repeats: Arc<Mutex<Repeats<RepeatKey>>>,
@@ -81,6 +84,7 @@ impl Desk {
     pub fn new(
         store: Store,
         shards: Option<Shards>,
+        backups: Keeper,
         examiner: Examiner,
         clock: Clock,
         limits: Limits,
@@ -88,7 +92,7 @@ impl Desk {
         let repeats = Arc::new(Mutex::new(Repeats::new(REPEATS_MAX)));
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let deciders = Arc::new(Semaphore::new(processors));
-        Self { store, shards, examiner, clock, limits, deciders, repeats }
+        Self { store, shards, examiner, clock, limits, backups, deciders, repeats }
     }
 
     /// How long a stream of this call may be quiet.

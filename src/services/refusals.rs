@@ -1,6 +1,7 @@
 //! How "no" in the words of the core and of the store becomes a refusal.
 
 use crate::core::refused::{Refused, Thing};
+use crate::io::store::backup::NotBegun;
 use crate::io::store::{KeepError, StoreError};
 use crate::services::status::{Reason, Refusal};
 use std::convert::Infallible;
@@ -77,6 +78,28 @@ impl From<StoreError> for Refusal {
             StoreError::Corrupt(_) | StoreError::Broken | StoreError::Unfit(_) => {
                 tracing::error!(%error, "the store could not carry a call out");
                 Self::new(Reason::Internal, "the store could not carry the call out")
+            }
+        }
+    }
+}
+
+impl From<NotBegun> for Refusal {
+    fn from(why: NotBegun) -> Self {
+        match why {
+            NotBegun::NotSet => {
+                let refusal = Self::new(Reason::BackupNotSet, "it is not set where backups go");
+                ["backup.folder", "backup.passphrase_file"].iter().fold(refusal, |refusal, key| {
+                    refusal.precondition(
+                        "SETTING",
+                        *key,
+                        "must be set on the process that is asked",
+                    )
+                })
+            }
+            NotBegun::Running => Self::new(Reason::BackupRunning, "another backup is being made"),
+            NotBegun::Phrase(_) | NotBegun::Folder(_) | NotBegun::Thread(_) => {
+                tracing::error!(error = %why, "a backup could not be begun");
+                Self::new(Reason::BackupFailed, "the backup could not be begun; the log says why")
             }
         }
     }

@@ -90,6 +90,12 @@ reasons! {
     SpoolFull = "SPOOL_FULL", Unavailable;
     /// A process of an earlier version shares the store and would not understand the change.
     UpgradeUnfinished = "UPGRADE_UNFINISHED", Unavailable;
+    /// It is not set where backups go.
+    BackupNotSet = "BACKUP_NOT_SET", FailedPrecondition;
+    /// Another backup is being made.
+    BackupRunning = "BACKUP_RUNNING", FailedPrecondition;
+    /// A backup could not be made.
+    BackupFailed = "BACKUP_FAILED", FailedPrecondition;
     /// A stream's messages came out of their order.
     StreamOrder = "STREAM_ORDER", InvalidArgument;
     /// The entry was removed for good and cannot come back.

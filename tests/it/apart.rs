@@ -250,7 +250,7 @@ async fn admin_told(caller: &Caller, names: &Names) -> Told {
 }
 
 /// Rpcs that name nothing of anybody else's: they make, list or compare the caller's own, or take names unseen.
-const NAMELESS: [&str; 9] = [
+const NAMELESS: [&str; 10] = [
     "HashMedia",
     "RecordOutcome",
     "CreateBank",
@@ -258,6 +258,7 @@ const NAMELESS: [&str; 9] = [
     "CompareSignals",
     "GetIndexStatus",
     "GetHealthDetail",
+    "Backup",
     "CreateTenant",
     "ListTenants",
 ];

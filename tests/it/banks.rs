@@ -234,7 +234,7 @@ async fn lists_give_every_row_once_page_by_page() {
     assert_eq!(refused(banks.get_entry(get("none")).await).0, Code::NotFound);
 }
 
-fn import_steps(open: v1::ImportOpen, file: &[u8]) -> Vec<v1::ImportEntriesRequest> {
+pub fn import_steps(open: v1::ImportOpen, file: &[u8]) -> Vec<v1::ImportEntriesRequest> {
     use v1::import_entries_request::Step;
     let say = |step| v1::ImportEntriesRequest { step: Some(step) };
     let chunks = file.chunks(1000).enumerate().map(|(place, data)| {

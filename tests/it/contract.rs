@@ -296,6 +296,7 @@ fn bytes_that_a_caller_sends_are_redacted_unless_they_say_nothing() {
     let public = [
         "Credential.certificate_sha256",
         "IndexHealth.sum",
+        "FinishedBackup.root",
         "Receipt.leaf",
         "Receipt.proof_hashes",
     ];

@@ -42,3 +42,4 @@ mod soak;
 mod snapshots;
 mod commands;
 mod backup;
+mod called;

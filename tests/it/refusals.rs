@@ -191,7 +191,7 @@ async fn no_rpc_serves_a_caller_without_a_role_for_it() {
 #[test]
 fn no_rpc_is_without_a_test_that_calls_it_over_a_socket() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let sources: Vec<String> = ["screening.rs", "banks.rs", "admin.rs", "shards.rs"]
+    let sources: Vec<String> = ["screening.rs", "banks.rs", "admin.rs", "called.rs", "shards.rs"]
         .iter()
         .map(|name| std::fs::read_to_string(folder.join(name)).expect("a source"))
         .collect();

@@ -71,6 +71,8 @@ fn again(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
             CompareSignalsResponse,
             GetHealthDetailRequest,
             GetHealthDetailResponse,
+            BackupRequest,
+            BackupResponse,
             GetIndexStatusRequest,
             GetIndexStatusResponse,
             CreateTenantRequest,

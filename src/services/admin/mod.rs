@@ -1,5 +1,6 @@
 //! `AdminService`: tenants, credentials, surfaces, and how the process is.
 
+mod backup;
 mod health;
 mod parse;
 mod reply;
@@ -402,6 +403,18 @@ impl AdminService for Admin {
         let (surface, journal_number) = kept.await?;
         let surface = Some(reply::surface(&place, &surface));
         Ok(Response::new(v1::RevokeSurfaceResponse { surface, journal_number }))
+    }
+
+    type BackupStream = backup::Told;
+
+    async fn backup(
+        &self,
+        request: Request<v1::BackupRequest>,
+    ) -> Result<Response<Self::BackupStream>, Status> {
+        let call = Call::of(&request)?;
+        operator_only(&call.caller)?;
+        let running = self.desk.backups.begin(&self.desk.store).map_err(Refusal::from)?;
+        Ok(Response::new(backup::follow(running)))
     }
 
     async fn get_health_detail(

@@ -24,7 +24,7 @@ const UNFINISHED: &str = "manifest.new";
 /// copied is verified before the manifest is written, which makes it a backup.
 ///
 /// # Errors
-/// [`BackupError`]; nothing is left in the folder then.
+/// [`BackupError`]; nothing is left in the folder then, nor where this is given up before its end.
 pub async fn backup(
     settings: &Settings,
     keys: &KeyRing,
@@ -36,14 +36,23 @@ pub async fn backup(
     if std::fs::read_dir(folder).map_err(of(folder))?.next().is_some() {
         return Err(BackupError::NotEmpty(folder.to_owned()));
     }
-    let made = make(settings, keys, clock, (folder, phrase), tell).await;
-    if made.is_err() {
+    let mut unfinished = Unfinished(Some(folder));
+    let made = make(settings, keys, clock, (folder, phrase), tell).await?;
+    unfinished.0 = None;
+    Ok(made)
+}
+
+/// A folder that goes empty again unless a backup was made in it.
+struct Unfinished<'a>(Option<&'a Path>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let Some(folder) = self.0 else { return };
         for name in [KEYS, DATABASE, SPOOL, DRAINING, NAME, UNFINISHED] {
             // Without a manifest it is no backup, whatever is left of it.
             let _ = std::fs::remove_file(folder.join(name));
         }
     }
-    made
 }
 
 async fn make(
