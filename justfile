@@ -40,6 +40,10 @@ soak:
 start:
     START_ENTRIES=10000000 cargo bench --all-features --bench start
 
+# Fleets of shards on paper: the tables of docs/scale.md.
+scale:
+    cargo bench --bench scale
+
 # The main job with drawn pictures.
 demo:
     cargo run --release -- demo
