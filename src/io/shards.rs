@@ -36,6 +36,16 @@ pub fn key(keys: &KeyRing) -> Option<KeyText> {
     CredentialId::parse(CREDENTIAL).ok().map(|credential| KeyText::new(credential, secret))
 }
 
+/// What each signal of a question adds to the time after which a second process is asked.
+const HEDGE_PER_SIGNAL: Duration = Duration::from_micros(500);
+/// Of how many questions one may go to a second process because the first takes long: where all take long, asking twice
+/// would only make them take longer.
+const HEDGE_EVERY: u64 = 20;
+/// Questions that may be hedged before any was asked.
+const HEDGES_AHEAD: u64 = 10;
+/// Into how many parts the time for an answer is cut where nobody who keeps a shard answered just now.
+const SILENT_PART: u32 = 10;
+
 /// Who keeps which shard, by its number.
 type Map = BTreeMap<u32, Vec<Arc<Peer>>>;
 
@@ -58,7 +68,8 @@ struct Inner {
     answer_time_max: Duration,
     trust: Trust,
     map: RwLock<Map>,
-    turn: AtomicUsize,
+    /// For each shard whose turn it is.
+    turns: Vec<AtomicUsize>,
     figures: ShardFigures,
 }
 
@@ -84,8 +95,7 @@ impl Shards {
         store: &Store,
     ) -> Result<Self, ShardsError> {
         let key = key(store.keys()).ok_or(ShardsError::Key)?;
-        let (ca, slow_after) = (settings.ca.as_deref(), settings.hedge_after);
-        let shards = Self::of(settings, Trust::read(&key, ca, identity, slow_after)?);
+        let shards = Self::of(settings, Trust::read(&key, settings.ca.as_deref(), identity)?);
         shards.look(store).await;
         let (looking, store) = (Arc::downgrade(&shards.0), store.clone());
         tokio::spawn(async move {
@@ -106,7 +116,7 @@ impl Shards {
             answer_time_max: settings.answer_time_max,
             trust,
             map: RwLock::default(),
-            turn: AtomicUsize::new(0),
+            turns: (0..=settings.own.count()).map(|_| AtomicUsize::new(0)).collect(),
             figures: ShardFigures::default(),
         }))
     }
@@ -178,7 +188,7 @@ impl Shards {
         request: &v1::LookUpRequest,
         end: Instant,
     ) -> Vec<Option<v1::LookUpResponse>> {
-        self.ask(end, |mut client, shard| {
+        self.ask(end, request.signals.len(), |mut client, shard| {
             let request = v1::LookUpRequest { shard: Some(shard), ..request.clone() };
             Box::pin(async move { Ok(client.look_up(request).await?.into_inner()) })
         })
@@ -191,23 +201,27 @@ impl Shards {
         request: &v1::CountEntriesRequest,
         end: Instant,
     ) -> Vec<Option<v1::CountEntriesResponse>> {
-        self.ask(end, |mut client, shard| {
+        self.ask(end, 1, |mut client, shard| {
             let request = v1::CountEntriesRequest { shard: Some(shard), ..request.clone() };
             Box::pin(async move { Ok(client.count_entries(request).await?.into_inner()) })
         })
         .await
     }
 
-    async fn ask<A, S>(&self, end: Instant, send: S) -> Vec<Option<A>>
+    /// Asks for so many signals.
+    async fn ask<A, S>(&self, end: Instant, signals: usize, send: S) -> Vec<Option<A>>
     where
         A: Send,
         S: Fn(Client, v1::Shard) -> BoxFuture<'static, Result<A, Status>> + Sync,
     {
         let end = end.min(Instant::now() + self.0.answer_time_max);
+        let signals = u32::try_from(signals).unwrap_or(u32::MAX);
+        let slow_after = self.0.hedge_after + HEDGE_PER_SIGNAL * signals;
         let asking = self.0.own.others().map(|shard| {
             let send = &send;
             async move {
-                let asking = tokio::time::timeout_at(end.into(), self.ask_one(shard, end, send));
+                let asking = self.ask_one(shard, end, slow_after, send);
+                let asking = tokio::time::timeout_at(end.into(), asking);
                 let answer = asking.await.ok().flatten();
                 if answer.is_none() {
                     self.0.figures.missing.fetch_add(1, Ordering::Relaxed);
@@ -218,15 +232,33 @@ impl Shards {
         join_all(asking).await
     }
 
+    /// Whether one more question may go to a second process.
+    fn may_hedge(&self) -> bool {
+        let figures = &self.0.figures;
+        let (asked, hedged) =
+            (figures.asked.load(Ordering::Relaxed), figures.hedged.load(Ordering::Relaxed));
+        hedged < HEDGES_AHEAD + asked / HEDGE_EVERY
+    }
+
     /// Asks one process of a shard; a second where the first takes long, and the next where one fails.
-    async fn ask_one<A, S>(&self, shard: Shard, end: Instant, send: &S) -> Option<A>
+    async fn ask_one<A, S>(
+        &self,
+        shard: Shard,
+        end: Instant,
+        slow_after: Duration,
+        send: &S,
+    ) -> Option<A>
     where
         S: Fn(Client, v1::Shard) -> BoxFuture<'static, Result<A, Status>>,
     {
         let peers = self.0.map.read().get(&shard.number()).cloned().unwrap_or_default();
         let standings: Vec<_> = peers.iter().map(|peer| peer.standing()).collect();
-        let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
+        let turn = self.0.turns.get(shard.number() as usize)?.fetch_add(1, Ordering::Relaxed);
         let order = choice::order(&standings, turn);
+        // Where nobody answered just now no call waits for long: the first who answers again is asked as before.
+        let is_silent = standings.iter().all(|standing| standing.is_shunned());
+        let patience = self.0.answer_time_max / if is_silent { SILENT_PART } else { 1 };
+        let end = end.min(Instant::now() + patience);
         // A line that broke is made again: whoever is alone gets a second try.
         let again = order.first().copied().filter(|_| order.len() == 1);
         let mut next = order.into_iter();
@@ -234,7 +266,8 @@ impl Shards {
         let named = v1::Shard { number: shard.number(), count: shard.count() };
         let ask = |place: usize| {
             self.0.figures.asked.fetch_add(1, Ordering::Relaxed);
-            let asking = Arc::clone(&peers[place]).ask(end, |client| send(client, named));
+            let asking =
+                Arc::clone(&peers[place]).ask(end, slow_after, |client| send(client, named));
             async move {
                 let answered = asking.await;
                 if answered.is_none() {
@@ -246,6 +279,9 @@ impl Shards {
         let mut asked = FuturesUnordered::new();
         asked.push(ask(next.next()?));
         let mut hedging = true;
+        let slow = tokio::time::sleep(slow_after);
+        let over = tokio::time::sleep_until(end.into());
+        tokio::pin!(slow, over);
         loop {
             tokio::select! {
                 answered = asked.next() => match answered {
@@ -256,13 +292,14 @@ impl Shards {
                         None => {}
                     },
                 },
-                () = tokio::time::sleep(self.0.hedge_after), if hedging => {
+                () = &mut slow, if hedging => {
                     hedging = false;
-                    if let Some(place) = next.next() {
+                    if self.may_hedge() && let Some(place) = next.next() {
                         self.0.figures.hedged.fetch_add(1, Ordering::Relaxed);
                         asked.push(ask(place));
                     }
                 }
+                () = &mut over => return None,
             }
         }
     }

@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// Probes at one time; they do not count as work.
 const PROBES_MAX: u32 = 256;
 
+/// Questions of other processes at one time, in so many times the calls.
+const SHARD_SHARE: u64 = 8;
+
 /// Room for calls at one time in the process.
 #[derive(Debug)]
 pub struct Slots {
@@ -52,8 +55,10 @@ impl Slots {
         let share = match class {
             Class::Deferrable => calls * 3 / 5,
             Class::Change => calls * 4 / 5,
-            // Each call of another process may ask here once, and a second time where it is taken for lost.
-            Class::Screening | Class::Shard => calls,
+            Class::Screening => calls,
+            // Calls of all processes of the other shards ask here. Who is not answered holds items, so that there is room
+            // for many; what they hold in memory is bounded by the budget of bytes.
+            Class::Shard => calls * SHARD_SHARE,
             Class::Probe | Class::Vigil => PROBES_MAX as u64,
         };
         // Lossless: a share is not more than the whole. Even a tiny server does one thing of each kind.

@@ -14,6 +14,14 @@ pub struct Standing {
     pub failed: Option<Duration>,
 }
 
+impl Standing {
+    /// Whether it failed to answer just now.
+    #[must_use]
+    pub fn is_shunned(&self) -> bool {
+        self.failed.is_some_and(|since| since < SHUNNED)
+    }
+}
+
 /// The places of the processes in the order in which they are asked: who answered last before who did not, then who has
 /// least to answer, then each in turn.
 #[must_use]
@@ -22,8 +30,7 @@ pub fn order(standings: &[Standing], turn: usize) -> Vec<usize> {
     let mut places: Vec<usize> = (0..count).collect();
     places.sort_by_key(|place| {
         let standing = &standings[*place];
-        let is_shunned = standing.failed.is_some_and(|since| since < SHUNNED);
-        (is_shunned, standing.asked, (place + count - turn % count) % count)
+        (standing.is_shunned(), standing.asked, (place + count - turn % count) % count)
     });
     places
 }

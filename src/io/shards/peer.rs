@@ -13,7 +13,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 /// Longest time to establish a connection.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(1);
@@ -58,8 +58,6 @@ pub type Client = ShardServiceClient<InterceptedService<Channel, Key>>;
 pub struct Trust {
     header: MetadataValue<Ascii>,
     tls: Option<ClientTlsConfig>,
-    /// Time after which whoever has not answered is slow.
-    slow_after: Duration,
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ShardsError> {
@@ -75,7 +73,6 @@ impl Trust {
         key: &KeyText,
         ca: Option<&Path>,
         identity: Option<(&Path, &Path)>,
-        slow_after: Duration,
     ) -> Result<Self, ShardsError> {
         let text = format!("Bearer {}", key.reveal().as_str());
         let mut header: MetadataValue<Ascii> = text.parse().map_err(|_| ShardsError::Key)?;
@@ -89,7 +86,7 @@ impl Trust {
             }
             tls = Some(config);
         }
-        Ok(Self { header, tls, slow_after })
+        Ok(Self { header, tls })
     }
 }
 
@@ -98,7 +95,6 @@ pub struct Peer {
     address: String,
     channel: Channel,
     header: MetadataValue<Ascii>,
-    slow_after: Duration,
     asked: AtomicU32,
     failed: Mutex<Option<Instant>>,
 }
@@ -121,7 +117,6 @@ impl Peer {
             address: address.to_owned(),
             channel: endpoint.connect_lazy(),
             header: trust.header.clone(),
-            slow_after: trust.slow_after,
             asked: AtomicU32::new(0),
             failed: Mutex::new(None),
         })
@@ -140,16 +135,17 @@ impl Peer {
         Standing { asked: self.asked.load(Ordering::Relaxed), failed }
     }
 
-    /// Asks it, until `end`.
+    /// Asks it, until `end`; it is slow where it has not answered after `slow_after`.
     pub async fn ask<A>(
         self: Arc<Self>,
         end: Instant,
+        slow_after: Duration,
         send: impl FnOnce(Client) -> BoxFuture<'static, Result<A, Status>>,
     ) -> Option<A> {
         let key = Key { header: self.header.clone(), end: Some(end) };
         let wire = InterceptedService::new(self.channel.clone(), key);
         let client = ShardServiceClient::new(wire).max_decoding_message_size(ANSWER_BYTES_MAX);
-        let mut asking = Asking { peer: &self, since: Instant::now(), answered: None };
+        let mut asking = Asking { peer: &self, since: Instant::now(), slow_after, answered: None };
         self.asked.fetch_add(1, Ordering::Relaxed);
         match send(client).await {
             Ok(answer) => {
@@ -157,7 +153,10 @@ impl Peer {
                 Some(answer)
             }
             Err(status) => {
-                asking.answered = Some(false);
+                // That time ran out says nothing of a process that had none, and what is too long is the question's fault.
+                if matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Internal) {
+                    asking.answered = Some(false);
+                }
                 tracing::debug!(address = self.address, code = ?status.code(), "a shard did not answer");
                 None
             }
@@ -169,6 +168,7 @@ impl Peer {
 struct Asking<'p> {
     peer: &'p Peer,
     since: Instant,
+    slow_after: Duration,
     answered: Option<bool>,
 }
 
@@ -179,7 +179,7 @@ impl Drop for Asking<'_> {
             Some(true) => *self.peer.failed.lock() = None,
             Some(false) => *self.peer.failed.lock() = Some(Instant::now()),
             // Whoever asked may have gone away by itself: that says nothing of a process that had no time.
-            None if self.since.elapsed() < self.peer.slow_after => {}
+            None if self.since.elapsed() < self.slow_after => {}
             None => *self.peer.failed.lock() = Some(Instant::now()),
         }
     }

@@ -33,7 +33,7 @@ fn replica(name: &Name, own: &str, address: Address) -> Replica {
 
 fn first_of(count: &str, keys: &KeyRing) -> Shards {
     let settings = ShardSettings { own: shard(&format!("1/{count}")), ..ShardSettings::default() };
-    let trust = Trust::read(&key(keys).unwrap(), None, None, settings.hedge_after).unwrap();
+    let trust = Trust::read(&key(keys).unwrap(), None, None).unwrap();
     Shards::of(&settings, trust)
 }
 
