@@ -21,6 +21,8 @@ fn micros(micros: f64) -> Moment {
     (micros * 1e3) as Moment
 }
 
+/// Places for questions of other processes, in so many times those for calls (`server::admission`).
+const SHARD_SHARE: usize = 8;
 /// Time until the others know that a process is there, or went in order (`io::shards`), and until the row of one that
 /// went without a word is taken away (`docs/decisions/0015`).
 const LOOK_EVERY: f64 = 1.0;
@@ -76,7 +78,8 @@ enum Event {
     Done { process: usize, life: u32, job: Job },
     Reaches { id: Id, asking: usize, place: usize },
     Told { id: Id, asking: usize, place: usize, ok: bool },
-    Hedges { id: Id, asking: usize, timer: u32 },
+    Hedges { id: Id, asking: usize },
+    GivesUp { id: Id, asking: usize },
     Over(Id),
     Happens(usize),
     Listed { process: usize, life: u32, there: bool },
@@ -97,8 +100,6 @@ struct Asking {
     next: Vec<usize>,
     again: Option<usize>,
     asked: Vec<Question>,
-    hedging: bool,
-    timer: u32,
     done: bool,
 }
 
@@ -124,7 +125,9 @@ pub struct Fleet {
     /// Of each process, what it knows of each other.
     asked: Vec<Vec<u32>>,
     failed: Vec<Vec<Option<Moment>>>,
-    turns: Vec<usize>,
+    /// Of each process, whose turn it is in each shard, and its questions and those of them that were hedged.
+    turns: Vec<Vec<usize>>,
+    questions: Vec<[u64; 2]>,
     calls: Vec<Call>,
     free: Vec<u32>,
     rate: f64,
@@ -145,7 +148,8 @@ impl Fleet {
             processes,
             asked: vec![vec![0; count]; count],
             failed: vec![vec![None; count]; count],
-            turns: vec![0; count],
+            turns: vec![vec![0; plan.shards as usize + 1]; count],
+            questions: vec![[0; 2]; count],
             calls: Vec::new(),
             free: Vec::new(),
             rate: 1.0,
@@ -208,7 +212,8 @@ impl Fleet {
             }
             Event::Reaches { id, asking, place } => self.reaches(id, asking, place),
             Event::Told { id, asking, place, ok } => self.told(id, asking, place, ok),
-            Event::Hedges { id, asking, timer } => self.hedges(id, asking, timer),
+            Event::Hedges { id, asking } => self.hedges(id, asking),
+            Event::GivesUp { id, asking } => self.gives_up(id, asking),
             Event::Over(id) => self.over(id),
             Event::Happens(place) => self.happens(self.plan.happenings[place].1),
             Event::Listed { process, life, there } => {

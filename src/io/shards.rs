@@ -36,16 +36,6 @@ pub fn key(keys: &KeyRing) -> Option<KeyText> {
     CredentialId::parse(CREDENTIAL).ok().map(|credential| KeyText::new(credential, secret))
 }
 
-/// What each signal of a question adds to the time after which a second process is asked.
-const HEDGE_PER_SIGNAL: Duration = Duration::from_micros(500);
-/// Of how many questions one may go to a second process because the first takes long: where all take long, asking twice
-/// would only make them take longer.
-const HEDGE_EVERY: u64 = 20;
-/// Questions that may be hedged before any was asked.
-const HEDGES_AHEAD: u64 = 10;
-/// Into how many parts the time for an answer is cut where nobody who keeps a shard answered just now.
-const SILENT_PART: u32 = 10;
-
 /// Who keeps which shard, by its number.
 type Map = BTreeMap<u32, Vec<Arc<Peer>>>;
 
@@ -215,8 +205,7 @@ impl Shards {
         S: Fn(Client, v1::Shard) -> BoxFuture<'static, Result<A, Status>> + Sync,
     {
         let end = end.min(Instant::now() + self.0.answer_time_max);
-        let signals = u32::try_from(signals).unwrap_or(u32::MAX);
-        let slow_after = self.0.hedge_after + HEDGE_PER_SIGNAL * signals;
+        let slow_after = choice::slow_after(self.0.hedge_after, signals);
         let asking = self.0.own.others().map(|shard| {
             let send = &send;
             async move {
@@ -237,7 +226,7 @@ impl Shards {
         let figures = &self.0.figures;
         let (asked, hedged) =
             (figures.asked.load(Ordering::Relaxed), figures.hedged.load(Ordering::Relaxed));
-        hedged < HEDGES_AHEAD + asked / HEDGE_EVERY
+        choice::may_hedge(asked, hedged)
     }
 
     /// Asks one process of a shard; a second where the first takes long, and the next where one fails.
@@ -255,10 +244,7 @@ impl Shards {
         let standings: Vec<_> = peers.iter().map(|peer| peer.standing()).collect();
         let turn = self.0.turns.get(shard.number() as usize)?.fetch_add(1, Ordering::Relaxed);
         let order = choice::order(&standings, turn);
-        // Where nobody answered just now no call waits for long: the first who answers again is asked as before.
-        let is_silent = standings.iter().all(|standing| standing.is_shunned());
-        let patience = self.0.answer_time_max / if is_silent { SILENT_PART } else { 1 };
-        let end = end.min(Instant::now() + patience);
+        let end = end.min(Instant::now() + choice::patience(&standings, self.0.answer_time_max));
         // A line that broke is made again: whoever is alone gets a second try.
         let again = order.first().copied().filter(|_| order.len() == 1);
         let mut next = order.into_iter();

@@ -1,9 +1,9 @@
-//! Asking the other shards, step by step as `io::shards` does it, with the very choice of whom to ask.
+//! Asking the other shards, step by step as `io::shards` does it, with the very choice of whom to ask, again and for how long.
 
-use super::{Asking, Event, Fleet, Id, Moment, Question, seconds};
+use super::{Asking, Event, Fleet, Id, Moment, Question, SHARD_SHARE, seconds};
 use crate::process::Job;
 use bulwark::core::shard::Shard;
-use bulwark::core::shard::choice::{Standing, order};
+use bulwark::core::shard::choice::{Standing, may_hedge, order, patience, slow_after};
 use std::time::Duration;
 
 impl Fleet {
@@ -25,16 +25,18 @@ impl Fleet {
                 failed: self.failed[home][*process].map(failed),
             };
             let standings: Vec<Standing> = peers.iter().map(standing).collect();
-            let turn = self.turns[home];
-            self.turns[home] += 1;
+            let turn = self.turns[home][shard.number() as usize];
+            self.turns[home][shard.number() as usize] += 1;
+            let wait = patience(&standings, Duration::from_secs_f64(self.plan.answer_time_max));
             let mut next: Vec<usize> =
                 order(&standings, turn).into_iter().map(|place| peers[place]).collect();
             let again = next.first().copied().filter(|_| next.len() == 1);
             next.reverse();
-            let new = Asking { next, again, hedging: true, ..Asking::default() };
+            let new = Asking { next, again, ..Asking::default() };
             self.calls[id.0 as usize].askings.push(new);
             if self.asks_next(id, asking, false) {
-                self.hedges_later(id, asking);
+                self.at(self.now + self.slow_after(), Event::Hedges { id, asking });
+                self.at(self.now + seconds(wait.as_secs_f64()), Event::GivesUp { id, asking });
             } else {
                 self.ends(id, asking, true);
             }
@@ -42,14 +44,9 @@ impl Fleet {
         self.at(self.now + seconds(self.plan.answer_time_max), Event::Over(id));
     }
 
-    fn hedges_later(&mut self, id: Id, asking: usize) {
-        let state = &mut self.calls[id.0 as usize].askings[asking];
-        if state.hedging {
-            state.timer += 1;
-            let timer = state.timer;
-            let at = self.now + seconds(self.plan.hedge_after);
-            self.at(at, Event::Hedges { id, asking, timer });
-        }
+    fn slow_after(&self) -> Moment {
+        let hedge_after = Duration::from_secs_f64(self.plan.hedge_after);
+        seconds(slow_after(hedge_after, self.plan.signals).as_secs_f64())
     }
 
     /// Asks the next of those that keep the shard; says whether there was one.
@@ -62,6 +59,7 @@ impl Fleet {
         let place = state.asked.len();
         state.asked.push(Question { process, since: now, open: true });
         self.asked[home][process] += 1;
+        self.questions[home][0] += 1;
         self.tally.asked += u64::from(counts);
         let way = self.pass();
         self.after(way, Event::Reaches { id, asking, place });
@@ -81,7 +79,7 @@ impl Fleet {
         }
         let asked = self.calls[id.0 as usize].askings[asking].asked[place].process;
         let process = &mut self.processes[asked];
-        if process.up && process.questions < self.plan.in_flight_calls {
+        if process.up && process.questions < self.plan.in_flight_calls.saturating_mul(SHARD_SHARE) {
             process.questions += 1;
             self.push(asked, Job::Looks { id, asking, place });
         } else if !process.silent {
@@ -102,12 +100,13 @@ impl Fleet {
         let now = self.now;
         let process = self.closes(id, asking, place);
         let call = &self.calls[id.0 as usize];
-        self.failed[call.home][process] = Some(now);
+        // One that has no place for a question is there.
+        if !self.processes[process].up {
+            self.failed[call.home][process] = Some(now);
+        }
         self.tally.failed += u64::from(call.counts);
         let others = call.askings[asking].asked.iter().any(|question| question.open);
-        if self.asks_next(id, asking, true) || others {
-            self.hedges_later(id, asking);
-        } else {
+        if !self.asks_next(id, asking, true) && !others {
             self.ends(id, asking, true);
         }
     }
@@ -131,18 +130,28 @@ impl Fleet {
         self.ends(id, asking, false);
     }
 
-    pub(super) fn hedges(&mut self, id: Id, asking: usize, timer: u32) {
-        let call = &mut self.calls[id.0 as usize];
-        if !call.is_open || call.life != id.1 || !self.processes[call.home].up {
+    fn is_asking(&self, id: Id, asking: usize) -> bool {
+        let call = &self.calls[id.0 as usize];
+        let is_now = call.is_open && call.life == id.1 && self.processes[call.home].up;
+        is_now && !call.askings[asking].done
+    }
+
+    pub(super) fn hedges(&mut self, id: Id, asking: usize) {
+        if !self.is_asking(id, asking) {
             return;
         }
-        let (counts, state) = (call.counts, &mut call.askings[asking]);
-        if state.done || state.timer != timer {
-            return;
-        }
-        state.hedging = false;
-        if self.asks_next(id, asking, false) {
+        let (home, counts) = (self.calls[id.0 as usize].home, self.calls[id.0 as usize].counts);
+        let [asked, hedged] = self.questions[home];
+        if may_hedge(asked, hedged) && self.asks_next(id, asking, false) {
+            self.questions[home][1] += 1;
             self.tally.hedged += u64::from(counts);
+        }
+    }
+
+    /// Those that keep a shard are not waited for any longer.
+    pub(super) fn gives_up(&mut self, id: Id, asking: usize) {
+        if self.is_asking(id, asking) {
+            self.ends(id, asking, true);
         }
     }
 
@@ -161,7 +170,7 @@ impl Fleet {
 
     /// Nothing more is waited for from a shard; after the last of them it is decided.
     fn ends(&mut self, id: Id, asking: usize, missing: bool) {
-        let slow_after = seconds(self.plan.hedge_after);
+        let slow_after = self.slow_after();
         let count = self.calls[id.0 as usize].askings[asking].asked.len();
         for place in 0..count {
             let question = &self.calls[id.0 as usize].askings[asking].asked[place];

@@ -1,9 +1,19 @@
-//! Which of several processes that keep the same shard is asked first.
+//! Which of several processes that keep the same shard are asked, in which order, and for how long.
 
 use std::time::Duration;
 
 /// How long a process that did not answer is asked after all others only.
 pub const SHUNNED: Duration = Duration::from_secs(2);
+
+/// What each signal of a question adds to the time after which a second process is asked.
+const SLOW_PER_SIGNAL: Duration = Duration::from_micros(500);
+/// Of how many questions one may go to a second process because the first takes long: where all take long, asking twice
+/// would only make them take longer.
+const HEDGE_EVERY: u64 = 20;
+/// Questions that may be hedged before any was asked.
+const HEDGES_AHEAD: u64 = 10;
+/// Into how many parts the time for an answer is cut where nobody who keeps a shard answered just now.
+const SILENT_PART: u32 = 10;
 
 /// How a process stands with the one that asks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,6 +45,28 @@ pub fn order(standings: &[Standing], turn: usize) -> Vec<usize> {
     places
 }
 
+/// Time after which whoever has not answered a question of so many signals is slow.
+#[must_use]
+pub fn slow_after(hedge_after: Duration, signals: usize) -> Duration {
+    let signals = u32::try_from(signals).unwrap_or(u32::MAX);
+    hedge_after.saturating_add(SLOW_PER_SIGNAL.saturating_mul(signals))
+}
+
+/// Whether one more question may go to a second process because the first is slow, after so many questions of which so
+/// many did.
+#[must_use]
+pub const fn may_hedge(asked: u64, hedged: u64) -> bool {
+    hedged < HEDGES_AHEAD + asked / HEDGE_EVERY
+}
+
+/// For how long those that keep a shard are waited for: where none of them answered just now, no call waits for long, and
+/// the first who answers again is asked as before.
+#[must_use]
+pub fn patience(standings: &[Standing], answer_time_max: Duration) -> Duration {
+    let is_silent = standings.iter().all(Standing::is_shunned);
+    answer_time_max / if is_silent { SILENT_PART } else { 1 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +84,33 @@ mod tests {
     fn among_equals_each_is_first_in_turn() {
         let firsts: Vec<_> = (0..6).map(|turn| order(&[Standing::default(); 3], turn)[0]).collect();
         assert_eq!(firsts, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn who_is_asked_much_is_slow_later() {
+        let after = Duration::from_millis(50);
+        assert_eq!(slow_after(after, 100), Duration::from_millis(100));
+        assert!(slow_after(after, usize::MAX) > slow_after(after, 4_000));
+    }
+
+    #[test]
+    fn where_everybody_is_slow_few_questions_are_asked_twice() {
+        let (mut asked, mut hedged) = (0, 0);
+        for _ in 0..10_000 {
+            asked += 1;
+            if may_hedge(asked, hedged) {
+                (asked, hedged) = (asked + 1, hedged + 1);
+            }
+        }
+        assert!((500..600).contains(&hedged), "{hedged}");
+    }
+
+    #[test]
+    fn a_shard_of_which_nobody_answers_is_not_waited_for_long() {
+        let failed = Standing { asked: 0, failed: Some(Duration::ZERO) };
+        let all = Duration::from_secs(1);
+        assert_eq!(patience(&[failed, failed], all), Duration::from_millis(100));
+        assert_eq!(patience(&[failed, Standing::default()], all), all);
     }
 
     proptest! {
