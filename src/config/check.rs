@@ -1,7 +1,7 @@
 //! What must be true of settings together.
 
 use super::mistake::Mistake;
-use super::place::{SharedPlace, is_loopback};
+use super::place::{Reached, SharedPlace, reached};
 use super::table::{BackupSettings, Settings, StoreSettings, TlsMode};
 use super::value::Value as _;
 
@@ -141,12 +141,12 @@ fn check_shard(settings: &Settings) -> Vec<Mistake> {
     if settings.store.url.is_none() {
         wrong("shard.own", "must be 1/1 unless store.url names a database that processes share");
     }
-    match shard.address.as_deref().map(reached) {
+    match shard.address.as_deref().map(|address| reached(address).filter(|to| to.has_port)) {
         None => wrong("shard.address", "must be set unless shard.own is 1/1"),
         Some(None) => {
             wrong("shard.address", "must be an address without a path, as https://10.0.0.5:50051");
         }
-        Some(Some(Reached { is_plain, is_here })) => {
+        Some(Some(Reached { is_plain, is_here, .. })) => {
             if is_plain != (settings.tls.mode == TlsMode::Off) {
                 wrong(
                     "shard.address",
@@ -169,25 +169,6 @@ fn check_shard(settings: &Settings) -> Vec<Mistake> {
         }
     }
     mistakes
-}
-
-/// How a process is reached.
-struct Reached {
-    is_plain: bool,
-    is_here: bool,
-}
-
-/// How an address is reached; none where it is none.
-fn reached(address: &str) -> Option<Reached> {
-    let plain = address.strip_prefix("http://");
-    let place = plain.or_else(|| address.strip_prefix("https://"))?;
-    if place.contains(['/', '@', '?', '#', '%', ',']) {
-        return None;
-    }
-    let uri: http::Uri = address.parse().ok()?;
-    let host = uri.host().filter(|host| !host.is_empty())?;
-    uri.port_u16()?;
-    Some(Reached { is_plain: plain.is_some(), is_here: is_loopback(host) })
 }
 
 /// What may stand behind the question mark of a database's address.

@@ -89,8 +89,30 @@ impl Endpoint {
     }
 }
 
-/// Whether a host is this machine.
-pub(super) fn is_loopback(host: &str) -> bool {
+/// How a process is reached.
+pub(super) struct Reached {
+    /// Without TLS.
+    pub(super) is_plain: bool,
+    /// On this machine.
+    pub(super) is_here: bool,
+    /// By a port that is named.
+    pub(super) has_port: bool,
+}
+
+/// How an address without a path is reached, as `https://host:port`; none where it is no such address.
+pub(super) fn reached(address: &str) -> Option<Reached> {
+    let plain = address.strip_prefix("http://");
+    let place = plain.or_else(|| address.strip_prefix("https://"))?;
+    let uri: http::Uri = address.parse().ok()?;
+    let host = uri.host().filter(|host| !host.is_empty())?;
+    if place.contains(['/', '@', '?', '#', '%', ',']) {
+        return None;
+    }
+    let (is_plain, has_port) = (plain.is_some(), uri.port_u16().is_some());
+    Some(Reached { is_plain, is_here: is_loopback(host), has_port })
+}
+
+fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let is_local = |address: std::net::IpAddr| address.is_loopback();
     bare == "localhost" || bare.parse().is_ok_and(is_local)
@@ -100,14 +122,8 @@ impl Value for Endpoint {
     fn read(text: &str) -> Result<Self, String> {
         let text = text.trim().trim_end_matches('/');
         let form = || "must be an address without a path, as https://minio.example:9000".to_owned();
-        let plain = text.strip_prefix("http://");
-        let place = plain.or_else(|| text.strip_prefix("https://")).ok_or_else(form)?;
-        let uri: http::Uri = text.parse().map_err(|_| form())?;
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(form)?;
-        if place.contains(['/', '@', '?', '#', '%', ',']) {
-            return Err(form());
-        }
-        if plain.is_some() && !is_loopback(host) {
+        let Reached { is_plain, is_here, .. } = reached(text).ok_or_else(form)?;
+        if is_plain && !is_here {
             let form = "must begin with https://, since it is not on this machine: snapshots are \
                         sealed, but whoever reads the requests could send others";
             return Err(form.into());

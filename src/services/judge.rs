@@ -13,14 +13,12 @@ use crate::core::verdict::{Disposition, OnIncomplete, Verdict};
 use crate::io::store::{KeepError, Receipt, StoreError, VerdictKept};
 use crate::proto::v1;
 use crate::services::desk::{Call, Desk};
+use crate::services::shards::SIGNALS_HERE_MAX;
 use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Signals that are looked up on the thread of the call itself.
-const PROBES_HERE_MAX: usize = 4;
 
 /// What is asked, for whom, and under which key.
 #[derive(Debug, Clone)]
@@ -145,7 +143,7 @@ impl Desk {
         question: Question,
     ) -> Result<Decided, Refusal> {
         self.wait_for_index(context.index_min).await;
-        if question.probes.len() <= PROBES_HERE_MAX {
+        if question.probes.len() <= SIGNALS_HERE_MAX {
             let end = self.item_deadline(call);
             let elsewhere = self.elsewhere(call, &[(context, &question)], end).await;
             let elsewhere = elsewhere.into_iter().next().unwrap_or_default();

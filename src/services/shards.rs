@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Signals that are looked up on the thread of the call itself.
-const SOUGHT_HERE_MAX: usize = 4;
+pub(super) const SIGNALS_HERE_MAX: usize = 4;
 /// Longest wait for what the caller knows to have been written.
 const BEHIND_MAX: Duration = Duration::from_millis(500);
 
@@ -62,7 +62,7 @@ impl Desk {
             };
             Some(ShardAnswer { index: resident.applied(), index_age: age, ..answer })
         };
-        if count <= SOUGHT_HERE_MAX {
+        if count <= SIGNALS_HERE_MAX {
             return looking().ok_or_else(late);
         }
         let turn = Arc::clone(&self.deciders).acquire_owned().await.map_err(|_| broken())?;
