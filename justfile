@@ -40,6 +40,10 @@ soak:
 start:
     START_ENTRIES=10000000 cargo bench --all-features --bench start
 
+# Ten million items remembered, and how soon earlier ones are told; needs 6 GiB of disk.
+lookback:
+    LOOKBACK_ITEMS=10000000 cargo bench --bench lookback
+
 # Fleets of shards on paper: the tables of docs/scale.md.
 scale:
     cargo bench --bench scale

@@ -44,6 +44,7 @@ fn event() -> Event {
         kind: OutcomeKind::Removed,
         occurred: Time::from_millis(1_700_000_000_000),
         views_before: Some(1),
+        after_review: false,
     };
     let bare = Event::OutcomeRecorded { scope: scope.clone(), outcome: outcome(1) };
     let bytes = serde_json::to_vec(&bare).expect("JSON").len();

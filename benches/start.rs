@@ -33,6 +33,7 @@ fn entry(dice: &mut Dice, n: u64) -> Entry {
     entry.id = EntryId::parse(&format!("{:016x}{:016x}", dice.next(), n)).expect("a name");
     entry.signals[0].quality = Some(100);
     Entry {
+        background: None,
         provenance: Provenance { first_seen: at, ..Provenance::default() },
         created: at,
         ..entry

@@ -5,6 +5,7 @@
 
 pub mod value;
 mod place;
+mod words;
 mod mistake;
 pub mod table;
 mod check;
@@ -16,10 +17,11 @@ pub use place::{Endpoint, SharedPlace};
 pub use read::{Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read};
 pub use table::{
     BackupSettings, CounterSettings, ENVIRONMENT_PREFIX, GeneralSettings, GrpcWebSettings,
-    JailMode, LimitSettings, LogFormat, LogLevel, LogSettings, MediaSettings, OtlpSettings,
-    Settings, ShardSettings, StoreSettings, TlsMode, TlsSettings,
+    GuardSettings, LimitSettings, LogSettings, LookbackSettings, MediaSettings, OtlpSettings,
+    Settings, ShardSettings, StoreSettings, TlsSettings,
 };
 pub use value::{Bytes, Secret};
+pub use words::{JailMode, LogFormat, LogLevel, TlsMode};
 
 /// Exit code for wrong settings (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CODE: u8 = 78;

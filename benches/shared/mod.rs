@@ -64,6 +64,7 @@ pub fn bank() -> Bank {
         vetted: true,
         legal_basis: String::new(),
         freshness_max: None,
+        quorum: None,
         version: 1,
         created: Time::default(),
         changed: Time::default(),
@@ -75,6 +76,7 @@ pub fn bank() -> Bank {
 pub fn entry(name: &str, bits: Option<Bits256>) -> Entry {
     let signal = |bits| BankedSignal { signal: Signal::Pdq(bits), quality: None };
     Entry {
+        background: None,
         id: EntryId::parse(name).expect("a name"),
         state: if bits.is_some() { EntryState::Active } else { EntryState::Removed },
         signals: bits.map(signal).into_iter().collect(),

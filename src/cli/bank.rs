@@ -1,19 +1,15 @@
 //! Makes, fills and shows banks.
 
 use super::client::{Client, ServerArgs, request_id};
-use super::fault::{DONE, Failure, INCOMPLETE};
-use super::screen::unread;
-use super::upload::{Source, Words, feed};
-use super::{explain, screen, words};
-use crate::proto::v1::import_entries_request::Step;
+use super::entry::{self, EntryArgs, OpinionArgs, ReleaseArgs};
+use super::fault::{DONE, Failure};
+use super::import::{self, ImportArgs};
+use super::{explain, words};
 use crate::proto::v1::{
-    Band, Bank, BankMode, BankRole, CreateBankRequest, CsvColumns, Disposition, GetBankRequest,
-    GetIndexStatusRequest, ImportChunk, ImportEntriesRequest, ImportEntriesResponse, ImportFormat,
-    ImportOpen, ListBanksRequest, SignalRule, SignalType,
+    Band, Bank, BankMode, BankRole, CreateBankRequest, Disposition, GetBankRequest,
+    GetIndexStatusRequest, ListBanksRequest, SignalRule, SignalType,
 };
 use std::io::Write;
-use std::path::PathBuf;
-use tonic::Request;
 
 /// What to do with banks. Needs a key of the role BANK_MANAGER.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -22,10 +18,18 @@ pub enum BankCommand {
     Create(CreateArgs),
     /// List banks
     List(ServerArgs),
-    /// Add entries from a file; exit code 4: some lines were refused
-    Import(ImportArgs),
+    /// Add entries from a file; exit code 4: some of it was refused
+    Import(Box<ImportArgs>),
     /// Show a bank's settings and what the index holds of it
     Show(ShowArgs),
+    /// Say what people here think of an entry, and what is to follow from it
+    Opinion(Box<OpinionArgs>),
+    /// List what every party says of an entry
+    Opinions(EntryArgs),
+    /// List what guards set aside
+    Quarantine(ShowArgs),
+    /// Release an entry that a guard set aside
+    Release(ReleaseArgs),
 }
 
 /// Make a bank.
@@ -63,48 +67,6 @@ pub struct CreateArgs {
     pub server: ServerArgs,
 }
 
-/// Add entries from a file.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ImportArgs {
-    /// The bank
-    pub bank: String,
-    /// Text with one value a line, or CSV; `-` reads standard input
-    pub file: PathBuf,
-    /// Type of every value that has no type of its own: md5, sha1, sha256, pdq, vpdq_frame, photodna, or a custom name
-    #[arg(long = "type", value_name = "TYPE", required_unless_present = "type_column")]
-    pub kind: Option<String>,
-    /// The file is CSV; taken from a name that ends in .csv, and from any column flag
-    #[arg(long)]
-    pub csv: bool,
-    /// CSV column of the value
-    #[arg(long, value_name = "COLUMN", default_value = "value")]
-    pub value_column: String,
-    /// CSV column of the type
-    #[arg(long, value_name = "COLUMN")]
-    pub type_column: Option<String>,
-    /// CSV column of a hash's quality
-    #[arg(long, value_name = "COLUMN")]
-    pub quality_column: Option<String>,
-    /// CSV column of the entry's name
-    #[arg(long, value_name = "COLUMN")]
-    pub entry_column: Option<String>,
-    /// CSV column of the source's own record name
-    #[arg(long, value_name = "COLUMN")]
-    pub record_column: Option<String>,
-    /// CSV column of the content class
-    #[arg(long, value_name = "COLUMN")]
-    pub classification_column: Option<String>,
-    /// CSV column of further labels, separated by `;`
-    #[arg(long, value_name = "COLUMN")]
-    pub tags_column: Option<String>,
-    /// CSV column of a note
-    #[arg(long, value_name = "COLUMN")]
-    pub note_column: Option<String>,
-    /// Where the server is
-    #[command(flatten)]
-    pub server: ServerArgs,
-}
-
 /// Show a bank.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ShowArgs {
@@ -132,8 +94,12 @@ pub async fn run(command: &BankCommand, out: &mut dyn Write) -> Result<u8, Failu
     match command {
         BankCommand::Create(args) => create(args, out).await,
         BankCommand::List(server) => list(server, out).await,
-        BankCommand::Import(args) => import(args, out).await,
+        BankCommand::Import(args) => import::run(args, out).await,
         BankCommand::Show(args) => show(args, out).await,
+        BankCommand::Opinion(args) => entry::opinion(args, out).await,
+        BankCommand::Opinions(args) => entry::opinions(args, out).await,
+        BankCommand::Quarantine(args) => entry::quarantine(&args.bank, &args.server, out).await,
+        BankCommand::Release(args) => entry::release(args, out).await,
     }
 }
 
@@ -266,102 +232,9 @@ fn rule_told(rule: &SignalRule) -> String {
     }
 }
 
-/// How the import is opened.
-fn opened(args: &ImportArgs) -> ImportOpen {
-    let columns = [
-        &args.type_column,
-        &args.quality_column,
-        &args.entry_column,
-        &args.record_column,
-        &args.classification_column,
-        &args.tags_column,
-        &args.note_column,
-    ];
-    let is_csv = args.csv
-        || columns.iter().any(|column| column.is_some())
-        || args.file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
-    let kind = args.kind.as_deref().unwrap_or_default();
-    let known = words::find(words::SIGNALS, kind);
-    let said = |column: &Option<String>| column.clone().unwrap_or_default();
-    let format = if is_csv { ImportFormat::Csv } else { ImportFormat::Text };
-    ImportOpen {
-        bank_id: args.bank.clone(),
-        format: format.into(),
-        signal_type: known.map(i32::from).unwrap_or_default(),
-        custom_type: if known.is_none() { kind.to_owned() } else { String::new() },
-        columns: is_csv.then(|| CsvColumns {
-            value: args.value_column.clone(),
-            signal_type: said(&args.type_column),
-            quality: said(&args.quality_column),
-            entry_id: said(&args.entry_column),
-            source_record: said(&args.record_column),
-            classification: said(&args.classification_column),
-            tags: said(&args.tags_column),
-            note: said(&args.note_column),
-        }),
-        ..ImportOpen::default()
-    }
-}
-
-async fn import(args: &ImportArgs, out: &mut dyn Write) -> Result<u8, Failure> {
-    let client = Client::connect(&args.server).await?;
-    let is_input = args.file.as_os_str() == "-";
-    let size =
-        if is_input { 0 } else { std::fs::metadata(&args.file).map_or(0, |data| data.len()) };
-    let bar = screen::bar(size);
-    let open = opened(args);
-    let attempt = |left| {
-        let words = Words {
-            open: ImportEntriesRequest { step: Some(Step::Open(open.clone())) },
-            chunk: |number, data| ImportEntriesRequest {
-                step: Some(Step::Chunk(ImportChunk { number, data })),
-            },
-            finish: None,
-        };
-        let source = if is_input { Source::Input } else { Source::File(args.file.clone()) };
-        bar.set_position(0);
-        let moving = bar.clone();
-        let (messages, reading) = feed(source, words, move |bytes| moving.inc(bytes));
-        let mut request = Request::new(messages);
-        request.set_timeout(left);
-        let mut banks = client.banks();
-        async move {
-            let answer = banks.import_entries(request).await.map(tonic::Response::into_inner);
-            unread(reading, answer).await
-        }
-    };
-    // Standard input cannot be read a second time.
-    let answer =
-        if is_input { attempt(args.server.timeout).await } else { client.persist(attempt).await };
-    bar.finish_and_clear();
-    let answer =
-        answer?.map_err(|reason| Failure::new(format!("{}: {reason}", args.file.display())))?;
-    import_told(&answer, out)
-}
-
-fn import_told(answer: &ImportEntriesResponse, out: &mut dyn Write) -> Result<u8, Failure> {
-    writeln!(
-        out,
-        "{} taken, {} already present, {} removed before and left out, {} refused",
-        answer.taken_count,
-        answer.already_present_count,
-        answer.tombstoned_count,
-        answer.refused_count
-    )?;
-    for refusal in &answer.refusals {
-        writeln!(out, "  line {}: {}", refusal.line_number, refusal.reason)?;
-    }
-    let shown = answer.refusals.len() as u64;
-    if answer.refused_count > shown && shown > 0 {
-        writeln!(out, "  and {} more", answer.refused_count - shown)?;
-    }
-    Ok(if answer.refused_count > 0 { INCOMPLETE } else { DONE })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::v1::ImportRefusal;
 
     #[test]
     fn bands_are_read_and_nonsense_is_not() {
@@ -370,23 +243,5 @@ mod tests {
         for bad in ["31", "x=HOLD", "31=MAYBE", "=HOLD", "-1=HOLD"] {
             assert!(band(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn refused_lines_are_named_and_make_the_exit_code() {
-        let refusals = vec![ImportRefusal { line_number: 7, reason: "must be 64 digits".into() }];
-        let answer = ImportEntriesResponse {
-            taken_count: 2,
-            refused_count: 3,
-            refusals,
-            ..Default::default()
-        };
-        let mut out = Vec::new();
-        assert_eq!(import_told(&answer, &mut out), Ok(INCOMPLETE));
-        let text = String::from_utf8(out).expect("text");
-        assert_eq!(
-            text,
-            "2 taken, 0 already present, 0 removed before and left out, 3 refused\n  line 7: must be 64 digits\n  and 2 more\n"
-        );
     }
 }

@@ -5,9 +5,11 @@ use crate::config::Secret;
 use crate::config::value::Value as _;
 use crate::proto::v1::admin_service_client::AdminServiceClient;
 use crate::proto::v1::bank_service_client::BankServiceClient;
+use crate::proto::v1::exchange_service_client::ExchangeServiceClient;
 use crate::proto::v1::screening_service_client::ScreeningServiceClient;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -49,7 +51,7 @@ pub struct ServerArgs {
     /// PEM file of that certificate's private key
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub client_key: Option<PathBuf>,
-    /// Time for one call with its repetitions, as `30 s`
+    /// Time for one call with its repetitions, as `30 s`; for a file that is imported, time in which nothing of it moves
     #[arg(long, value_name = "TIME", default_value = "60 s", value_parser = Duration::read)]
     pub timeout: Duration,
 }
@@ -145,6 +147,12 @@ impl Client {
         BankServiceClient::new(self.wire.clone())
     }
 
+    /// Calls of the exchange service.
+    #[must_use]
+    pub fn exchanges(&self) -> ExchangeServiceClient<Wire> {
+        ExchangeServiceClient::new(self.wire.clone())
+    }
+
     /// Calls of the admin service.
     #[must_use]
     pub fn admin(&self) -> AdminServiceClient<Wire> {
@@ -178,22 +186,38 @@ impl Client {
     ///
     /// # Errors
     /// The last refusal, or DEADLINE_EXCEEDED.
-    pub async fn persist<T, Made>(
+    pub async fn persist<T, Made>(&self, attempt: impl FnMut(Duration) -> Made) -> Result<T, Status>
+    where
+        Made: Future<Output = Result<T, Status>>,
+    {
+        self.persist_moving(|| 0, attempt).await
+    }
+
+    /// The same where an attempt may take as long as it comes on: the time begins anew when `moved` says another number.
+    ///
+    /// # Errors
+    /// As [`Client::persist`].
+    pub async fn persist_moving<T, Made>(
         &self,
+        moved: impl Fn() -> u64,
         mut attempt: impl FnMut(Duration) -> Made,
     ) -> Result<T, Status>
     where
         Made: Future<Output = Result<T, Status>>,
     {
-        let end = Instant::now() + self.timeout;
-        let mut grown = FIRST_DELAY;
+        let mut end = Instant::now() + self.timeout;
+        let (mut grown, mut seen) = (FIRST_DELAY, moved());
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            let answer = tokio::time::timeout(left, attempt(left)).await;
-            let refusal = match answer {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(refusal)) => refusal,
-                Err(_) => return Err(Status::deadline_exceeded("no answer in time")),
+            let mut made = pin!(attempt(end.saturating_duration_since(Instant::now())));
+            let refusal = loop {
+                match tokio::time::timeout_at(end, &mut made).await {
+                    Ok(Ok(answer)) => return Ok(answer),
+                    Ok(Err(refusal)) => break refusal,
+                    Err(_) if moved() != seen => {
+                        (seen, end) = (moved(), Instant::now() + self.timeout);
+                    }
+                    Err(_) => return Err(Status::deadline_exceeded("no answer in time")),
+                }
             };
             let delay = varied(retry_delay(&refusal).unwrap_or_default().max(grown));
             let passing = matches!(refusal.code(), Code::Unavailable | Code::ResourceExhausted);
@@ -295,6 +319,27 @@ mod tests {
         assert_eq!(refused.expect_err("never there").code(), Code::Unavailable);
         let silent = client.persist(|_| std::future::pending::<Result<(), Status>>()).await;
         assert_eq!(silent.expect_err("silent").code(), Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn what_comes_on_may_take_long_and_what_stands_still_is_ended() {
+        let client = client(Duration::from_millis(400));
+        let moved = AtomicU32::new(0);
+        let moving = |steps: u32| {
+            let moved = &moved;
+            client.persist_moving(
+                move || u64::from(moved.load(Ordering::Relaxed)),
+                move |_| async move {
+                    for _ in 0..steps {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        moved.fetch_add(1, Ordering::Relaxed);
+                    }
+                    if steps < 9 { std::future::pending().await } else { Ok(steps) }
+                },
+            )
+        };
+        assert_eq!(moving(9).await.expect("comes on"), 9);
+        assert_eq!(moving(3).await.expect_err("stands still").code(), Code::DeadlineExceeded);
     }
 
     #[test]

@@ -119,6 +119,9 @@ const fn advice(reason: ErrorReason) -> &'static str {
         ErrorReason::BackupNotSet => "set backup.folder and backup.passphrase_file where it runs",
         ErrorReason::BackupRunning => "wait until that one has ended",
         ErrorReason::BackupFailed => "look into the server's log",
+        ErrorReason::OutOfScope => "let two people put the agreement, and ask for what it covers",
+        ErrorReason::DeltaRefused => "look which delta was heard last",
+        ErrorReason::CursorUnknown => "begin anew: the other side was set back",
         ErrorReason::StreamIdle => "the connection stood still; send again",
         ErrorReason::Internal => "look into the server's log",
         ErrorReason::Unspecified

@@ -19,7 +19,13 @@ pub mod upload;
 pub mod walk;
 pub mod screen;
 pub mod hash;
+pub mod file;
+pub mod import;
+pub mod entry;
 pub mod bank;
+pub mod learned;
+pub mod exchange;
+pub mod partner;
 pub mod key;
 pub mod replicas;
 pub mod demo;
@@ -75,6 +81,12 @@ pub enum Command {
     /// Make, fill and look at banks
     #[command(subcommand)]
     Bank(bank::BankCommand),
+    /// Learn from others
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeCommand),
+    /// Let others learn
+    #[command(subcommand)]
+    Partner(partner::PartnerCommand),
     /// Make, list and revoke credentials
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -103,6 +115,8 @@ pub fn main() -> ExitCode {
         Command::Screen(args) => calling(screen::run(&args, &mut std::io::stdout())),
         Command::Hash(args) => calling(hash::run(&args, &mut std::io::stdout())),
         Command::Bank(command) => calling(bank::run(&command, &mut std::io::stdout())),
+        Command::Exchange(command) => calling(exchange::run(&command, &mut std::io::stdout())),
+        Command::Partner(command) => calling(partner::run(&command, &mut std::io::stdout())),
         Command::Key(command) => calling(key::run(&command, &mut std::io::stdout())),
         Command::Replicas(args) => calling(replicas::run(&args, &mut std::io::stdout())),
     };
@@ -147,6 +161,11 @@ mod tests {
             "bulwark bank import b - --type pdq --key k",
             "bulwark key create --role screener --role auditor --environment test",
             "bulwark replicas --sum --json",
+            "bulwark bank opinion b e --value negative --disable --confirm-into good --reason r",
+            "bulwark bank opinion b e --withdraw",
+            "bulwark bank release b e --reason r",
+            "bulwark partner put p --credential c --purpose t --share b",
+            "bulwark exchange create e --into b --address https://x.example:1 --partner-key-file k --partner us --bank theirs --origin o --public-key 00",
             "bulwark config check --set limits.connections=5",
             "bulwark store copy bulwark-data/bulwark.db postgres://u@h/b",
             "bulwark backup d --passphrase-file p",
@@ -165,6 +184,9 @@ mod tests {
             "bulwark key create --role king --environment test",
             "bulwark key create --role admin",
             "bulwark backup d",
+            "bulwark bank opinion b e",
+            "bulwark bank opinion b e --value negative --withdraw",
+            "bulwark partner put p --credential c --purpose t --take b",
             "bulwark restore d --passphrase-file p --accept-rollback r",
             "bulwark restore d --passphrase-file p --approved-by a",
         ] {

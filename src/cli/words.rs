@@ -1,8 +1,8 @@
 //! Words of the contract as people type and read them.
 
 use crate::proto::v1::{
-    BankMode, BankRole, Check, CheckState, Dihedral, Disposition, Environment, Form, OnIncomplete,
-    Role, SignalType, SurfaceKind, Visibility,
+    BankMode, BankRole, Check, CheckState, Dihedral, Disposition, EntryState, Environment, Form,
+    ImportFormat, OnIncomplete, OpinionValue, Role, SignalType, SurfaceKind, Visibility,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -69,6 +69,39 @@ words! {
         "pdq" = SignalType::Pdq,
         "vpdq_frame" = SignalType::VpdqFrame,
         "photodna" = SignalType::Photodna,
+        "account" = SignalType::Account,
+        "url" = SignalType::Url,
+        "term" = SignalType::Term,
+        "tactic" = SignalType::Tactic,
+    }
+    /// How files of signals are written.
+    IMPORT_FORMATS: ImportFormat = {
+        "text" = ImportFormat::Text,
+        "csv" = ImportFormat::Csv,
+        "ncmec" = ImportFormat::Ncmec,
+        "vics" = ImportFormat::Vics,
+        "stopncii" = ImportFormat::Stopncii,
+        "threatexchange" = ImportFormat::ThreatExchange,
+        "arachnid" = ImportFormat::Arachnid,
+    }
+    /// Where new entries can stand.
+    ENTRY_STATES: EntryState = {
+        "proposed" = EntryState::Proposed,
+        "trial" = EntryState::Trial,
+        "active" = EntryState::Active,
+        "disputed" = EntryState::Disputed,
+    }
+    /// Where entries of others can enter.
+    ENTERING: EntryState = {
+        "proposed" = EntryState::Proposed,
+        "trial" = EntryState::Trial,
+        "active" = EntryState::Active,
+    }
+    /// What people say of entries.
+    OPINIONS: OpinionValue = {
+        "negative" = OpinionValue::Negative,
+        "seed" = OpinionValue::Seed,
+        "positive" = OpinionValue::Positive,
     }
 }
 
@@ -141,6 +174,16 @@ names! {
     role_name: Role, "ROLE_";
     /// Name of an environment.
     environment_name: Environment, "ENVIRONMENT_";
+    /// Name of where an entry stands.
+    entry_state_name: EntryState, "ENTRY_STATE_";
+    /// Name of what a party says of an entry.
+    opinion_name: OpinionValue, "OPINION_VALUE_";
+    /// Name of what opinions come to.
+    merged_name: crate::proto::v1::MergedOpinion, "MERGED_OPINION_";
+    /// Name of what set an entry aside.
+    guard_name: crate::proto::v1::Guard, "GUARD_";
+    /// Name of what an exchange is doing.
+    exchange_state_name: crate::proto::v1::ExchangeState, "EXCHANGE_STATE_";
     /// Name of a signal's type.
     signal_type_name: SignalType, "SIGNAL_TYPE_";
 }

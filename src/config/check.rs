@@ -2,8 +2,9 @@
 
 use super::mistake::Mistake;
 use super::place::{Reached, SharedPlace, reached};
-use super::table::{BackupSettings, Settings, StoreSettings, TlsMode};
+use super::table::{BackupSettings, ExchangeSettings, Settings, StoreSettings};
 use super::value::Value as _;
+use super::words::TlsMode;
 
 /// Names everything that does not go together.
 pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
@@ -56,6 +57,7 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
     mistakes.extend(check_sharing(&settings.store));
     mistakes.extend(check_shard(settings));
     mistakes.extend(check_backup(&settings.backup));
+    mistakes.extend(check_exchanges(&settings.exchanges));
     let mut wrong =
         |key: &str, problem: &str| mistakes.push(Mistake::new("settings", key, problem));
     if settings.otlp.endpoint.is_some() && !cfg!(feature = "otlp") {
@@ -120,6 +122,23 @@ fn check_backup(backup: &BackupSettings) -> Vec<Mistake> {
         _ => return Vec::new(),
     };
     vec![Mistake::new("settings", missing.0, missing.1)]
+}
+
+/// Names hosts that are none: what is not understood must not look as if it allowed something.
+fn check_exchanges(exchanges: &ExchangeSettings) -> Vec<Mistake> {
+    let is_host = |host: &String| {
+        let authority = host.parse::<http::uri::Authority>();
+        authority.is_ok_and(|of| !of.host().is_empty() && !of.as_str().contains(['@', '*']))
+    };
+    let all = [
+        ("exchanges.hosts", &exchanges.hosts),
+        ("exchanges.private_hosts", &exchanges.private_hosts),
+    ];
+    let bad = all.into_iter().filter(|(_, hosts)| !hosts.iter().all(is_host));
+    bad.map(|(key, _)| {
+        Mistake::new("settings", key, "must be hosts, each as lists.example or lists.example:8443")
+    })
+    .collect()
 }
 
 /// Names what does not go together about shards.

@@ -354,6 +354,14 @@ mod tests {
 
     #[test]
     fn a_folder_for_backups_goes_with_a_pass_phrase() {
+        assert!(set(&["exchanges.hosts=lists.example,127.0.0.1:8080,[::1]"]).is_ok());
+        for bad in ["https://lists.example", "*.example", "user@lists.example", "lists example"] {
+            assert_eq!(
+                keys(set(&[&format!("exchanges.hosts={bad}")])),
+                ["exchanges.hosts"],
+                "{bad}"
+            );
+        }
         assert_eq!(keys(set(&["backup.folder=/b"])), ["backup.passphrase_file"]);
         assert_eq!(keys(set(&["backup.passphrase_file=/p"])), ["backup.folder"]);
         assert!(set(&["backup.folder=/b", "backup.passphrase_file=/p"]).is_ok());

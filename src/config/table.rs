@@ -2,6 +2,7 @@
 
 use super::place::{Endpoint, SharedPlace};
 use super::value::{Bytes, Secret, Value};
+use super::words::{JailMode, LogFormat, LogLevel, TlsMode};
 use crate::core::shard::Shard;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -37,78 +38,6 @@ impl Row {
     pub fn shown(&self, settings: &Settings) -> String {
         let text = (self.show)(settings);
         if self.secret && !text.is_empty() { "(hidden)".into() } else { text }
-    }
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$word_doc])* $word,)*
-        }
-
-        impl Value for $name {
-            fn read(text: &str) -> Result<Self, String> {
-                match text.trim() {
-                    $($text => Ok(Self::$word),)*
-                    _ => Err(format!("must be one of {}", [$($text),*].join(", "))),
-                }
-            }
-
-            fn write(&self) -> String {
-                match self {
-                    $(Self::$word => $text,)*
-                }
-                .into()
-            }
-        }
-    };
-}
-
-words! {
-    /// How connections are protected.
-    TlsMode {
-        /// Not at all.
-        Off = "off",
-        /// The server shows a certificate.
-        Tls = "tls",
-        /// Both sides show one.
-        Mtls = "mtls",
-    }
-}
-
-words! {
-    /// What to do where the kernel cannot give the jail that decoding of media asks for.
-    JailMode {
-        /// Media checks are unavailable.
-        Required = "required",
-        /// Decode with what the kernel has.
-        Reduced = "reduced",
-    }
-}
-
-words! {
-    /// How log lines look.
-    LogFormat {
-        /// For people.
-        Text = "text",
-        /// For machines.
-        Json = "json",
-    }
-}
-
-words! {
-    /// Least weight of a log line that is written.
-    LogLevel {
-        /// Faults only.
-        Error = "error",
-        /// What an operator should look at.
-        Warn = "warn",
-        /// What happened.
-        Info = "info",
-        /// For finding a fault.
-        Debug = "debug",
     }
 }
 
@@ -302,6 +231,8 @@ section! {
         waiting_max: u32 = 4096, in 1..=1_000_000;
         /// Connections for reading.
         readers: u32 = 4, in 1..=256;
+        /// Memory for pages of a SQLite database that are written to: what an import of many entries comes back to. It fills as the database grows.
+        cache_bytes_max: Bytes = Bytes::mib(64), in Bytes::mib(1)..=Bytes::mib(1 << 14);
         /// Time that a verdict waits for the store before it goes to the spool.
         keep_wait_max: Duration = seconds(2), in millis(10)..=seconds(60);
         /// Size of the sealed spool that stands in while the store is away.
@@ -346,12 +277,72 @@ section! {
 }
 
 section! {
+    /// Items that are remembered where a surface asks for it.
+    LookbackSettings, "lookback." {
+        /// Memory that items may take; beyond it no further ones are remembered, which is counted and said. About 175 bytes for three digests and a perceptual hash.
+        memory_bytes_max: Bytes = Bytes::mib(1024), in Bytes::mib(1)..=Bytes::mib(1 << 20);
+        /// Size of what waits to be written; beyond it items are not remembered, which is counted and said. Nobody who screens waits for it.
+        waiting_bytes_max: Bytes = Bytes::mib(16), in Bytes::mib(1)..=Bytes::mib(1 << 14);
+    }
+}
+
+section! {
+    /// Sources that are asked over HTTP, and files that are read for them.
+    ExchangeSettings, "exchanges." {
+        /// Hosts that may be asked, as `host` or `host:port` with commas between; none where it is empty. A name must stand for addresses that everybody reaches.
+        hosts: Vec<String> = Vec::new();
+        /// Hosts of the own network that may be asked as well, whatever their names stand for.
+        private_hosts: Vec<String> = Vec::new();
+        /// Folder whose files exchanges may read; none where it is empty.
+        folder: Option<PathBuf> = None;
+        /// Longest wait for an answer, and for its next piece.
+        answer_time_max: Duration = seconds(60), in millis(100)..=seconds(3600);
+        /// Largest file that is read.
+        file_bytes_max: Bytes = Bytes::mib(4096), in Bytes::kib(1)..=Bytes::mib(1 << 20);
+    }
+}
+
+section! {
     /// Backups that the running service makes.
     BackupSettings, "backup." {
         /// Folder under which `AdminService.Backup` makes a new one for each backup; empty refuses the call. Needs `backup.passphrase_file`.
         folder: Option<PathBuf> = None;
         /// File that holds the pass phrase that the keys in a backup are under, of at least twelve bytes; read for each backup.
         passphrase_file: Option<PathBuf> = None;
+    }
+}
+
+section! {
+    /// Guards against wrong lists, and against being asked what is listed.
+    GuardSettings, "guards." {
+        /// Sets an entry aside that matches far more items than it used to: its matches are HOLD at most until a person releases it. Entries that were confirmed here are exempt.
+        flood: bool = true;
+        /// Different items that an entry may match within `guards.window`, whatever it used to.
+        flood_items: u32 = 100, in 1..=100_000_000;
+        /// How many times the usual number an entry may match beyond that.
+        flood_factor: u32 = 10, in 1..=10_000;
+        /// Lets a bank hold instead of block while it would block a far greater share of items than it used to. Entries that were confirmed here go on blocking.
+        breaker: bool = true;
+        /// Items that a bank may block within `guards.window`, whatever the share.
+        breaker_items: u32 = 500, in 1..=100_000_000;
+        /// Share of all items, in percent, that a bank may block, whatever it used to.
+        breaker_percent: u32 = 5, in 0..=100;
+        /// How many times the usual share a bank may block beyond that.
+        breaker_factor: u32 = 10, in 1..=10_000;
+        /// Items of one sender (`context.actor_id`) in an hour; an item by signals alone counts four. More are HOLD whatever is found, and more than twice as many are refused; 0 for no limit.
+        sender_items: u32 = 3600, in 0..=1_000_000_000;
+        /// Items of one tenant in a second, over a minute; an item by signals alone counts four. More are refused; 0 for no limit.
+        tenant_items: u32 = 0, in 0..=1_000_000_000;
+        /// Suspects a sender who asks about one picture again and again, a little changed each time: changed pictures are HOLD for a day, whatever is found.
+        probing: bool = true;
+        /// Hashes of pictures that are remembered for that, of about 100 bytes each.
+        probing_hashes: u32 = 262_144, in 1024..=1_000_000_000;
+        /// New entries that one exchange or partner may bring into a bank in a day (of UTC), where its agreement says nothing; more are set aside until a person releases them. An exchange of which everything is taken in for the first time is exempt, for a week at most; 0 for no limit.
+        new_entries: u32 = 10_000, in 0..=1_000_000_000;
+        /// Answers to callers whose roles do not see detail come at the next multiple of this time, so that it tells nothing; 0 ms for at once.
+        answer_step: Duration = Duration::ZERO, in Duration::ZERO..=seconds(10);
+        /// Time over which `guards.flood` and `guards.breaker` count.
+        window: Duration = seconds(3600), in seconds(12)..=seconds(31 * 86_400);
     }
 }
 
@@ -407,8 +398,14 @@ pub struct Settings {
     pub store: StoreSettings,
     /// `shard.…`
     pub shard: ShardSettings,
+    /// `lookback.…`
+    pub lookback: LookbackSettings,
+    /// `exchanges.…`
+    pub exchanges: ExchangeSettings,
     /// `backup.…`
     pub backup: BackupSettings,
+    /// `guards.…`
+    pub guards: GuardSettings,
     /// `counters.…`
     pub counters: CounterSettings,
     /// `log.…`
@@ -428,7 +425,10 @@ pub fn rows() -> Vec<Row> {
     rows.extend(MediaSettings::rows(|s| &mut s.media, |s| &s.media));
     rows.extend(StoreSettings::rows(|s| &mut s.store, |s| &s.store));
     rows.extend(ShardSettings::rows(|s| &mut s.shard, |s| &s.shard));
+    rows.extend(LookbackSettings::rows(|s| &mut s.lookback, |s| &s.lookback));
+    rows.extend(ExchangeSettings::rows(|s| &mut s.exchanges, |s| &s.exchanges));
     rows.extend(BackupSettings::rows(|s| &mut s.backup, |s| &s.backup));
+    rows.extend(GuardSettings::rows(|s| &mut s.guards, |s| &s.guards));
     rows.extend(CounterSettings::rows(|s| &mut s.counters, |s| &s.counters));
     rows.extend(LogSettings::rows(|s| &mut s.log, |s| &s.log));
     rows.extend(OtlpSettings::rows(|s| &mut s.otlp, |s| &s.otlp));

@@ -6,6 +6,7 @@ use crate::core::policy::{ScoreThreshold, Surface, SurfaceKind};
 use crate::core::refused::{Refused, Thing, unchanged};
 use crate::core::time::Time;
 use crate::core::verdict::{Check, OnIncomplete};
+use std::time::Duration;
 
 /// Name of the tenant whose administrators manage all tenants.
 pub const OPERATOR: &str = "operator";
@@ -269,6 +270,8 @@ pub struct SurfaceSettings {
     pub score_thresholds: Vec<ScoreThreshold>,
     /// Whether calls must name a legal basis for private items.
     pub legal_basis_required: bool,
+    /// For how long items are remembered; `None` for not at all.
+    pub lookback: Option<Duration>,
 }
 
 /// The settings a caller wants changed; what is absent stays.
@@ -284,6 +287,9 @@ pub struct SurfacePatch {
     pub score_thresholds: Option<Vec<ScoreThreshold>>,
     /// See [`SurfaceSettings::legal_basis_required`].
     pub legal_basis_required: Option<bool>,
+    /// See [`SurfaceSettings::lookback`].
+    #[allow(clippy::option_option, reason = "the inner absence switches it off")]
+    pub lookback: Option<Option<Duration>>,
 }
 
 /// Makes a surface.
@@ -308,6 +314,7 @@ pub fn create_surface(
         on_incomplete: settings.on_incomplete,
         score_thresholds: settings.score_thresholds,
         legal_basis_required: settings.legal_basis_required,
+        lookback: settings.lookback,
         version: 1,
         created: now,
         revoked: None,
@@ -349,6 +356,9 @@ pub fn update_surface(
     }
     if let Some(required) = patch.legal_basis_required {
         surface.legal_basis_required = required;
+    }
+    if let Some(window) = patch.lookback {
+        surface.lookback = window;
     }
     surface.version += 1;
     Ok(surface)

@@ -1,12 +1,13 @@
 //! Curation: which changes to banks and entries are made, and what the records are afterwards.
 
-use crate::core::bank::{Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, SignalRule};
+use crate::core::bank::{
+    Bank, BankMode, BankRole, BankedSignal, Entry, EntryState, Quorum, SignalRule,
+};
 use crate::core::id::{BankId, EntryId};
+use crate::core::promotion::{Fired, change, settle};
 use crate::core::refused::{Refused, Thing, unchanged};
-use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::core::verdict::Provenance;
-use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// What a caller wants of a new bank.
@@ -39,6 +40,8 @@ pub struct BankSettings {
     pub legal_basis: String,
     /// Age of the last change beyond which answers say `INDEX_STALE`.
     pub freshness_max: Option<Duration>,
+    /// What promotes proposed entries by themselves.
+    pub quorum: Option<Quorum>,
 }
 
 /// The settings a caller wants changed; what is absent stays.
@@ -60,6 +63,8 @@ pub struct BankPatch {
     pub legal_basis: Option<String>,
     /// See [`BankSettings::freshness_max`]; the inner absence takes the limit away.
     pub freshness_max: Option<Option<Duration>>,
+    /// See [`BankSettings::quorum`]; the inner absence takes it away.
+    pub quorum: Option<Option<Quorum>>,
 }
 
 /// A bank whose matches count must say by what right.
@@ -92,6 +97,7 @@ pub fn create_bank(present: Option<&Bank>, wanted: NewBank, now: Time) -> Result
         vetted: settings.vetted,
         legal_basis: settings.legal_basis,
         freshness_max: settings.freshness_max,
+        quorum: settings.quorum,
         version: 1,
         created: now,
         changed: now,
@@ -131,6 +137,7 @@ pub fn update_bank(
     set(&mut bank.vetted, patch.vetted);
     set(&mut bank.legal_basis, patch.legal_basis);
     set(&mut bank.freshness_max, patch.freshness_max);
+    set(&mut bank.quorum, patch.quorum);
     enforceable(bank.mode, &bank.legal_basis)?;
     bank.version += 1;
     bank.changed = now;
@@ -154,6 +161,17 @@ pub struct NewEntry {
 
 /// Whether a value is known to the bank already, and by which entry.
 pub type Known = Option<(EntryId, EntryState)>;
+
+/// What is known beside an entry that shall come in.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Its name: for a record of a source, the same for each state of it.
+    pub id: EntryId,
+    /// The entry of that name, removed ones included.
+    pub entry: Option<Entry>,
+    /// What the bank knows of each of its signals.
+    pub known: Vec<Known>,
+}
 
 /// How a new entry relates to what its bank holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,11 +197,13 @@ pub fn standing(known: &[Known]) -> Standing {
     }
 }
 
-fn made(id: EntryId, wanted: NewEntry, now: Time) -> Entry {
+/// The entry that was wanted, before anybody looked at it.
+pub(super) fn made(id: EntryId, wanted: NewEntry, now: Time) -> Entry {
     Entry {
         id,
         signals: wanted.signals,
         state: wanted.state,
+        background: None,
         provenance: wanted.provenance,
         note: wanted.note,
         version: 1,
@@ -192,22 +212,22 @@ fn made(id: EntryId, wanted: NewEntry, now: Time) -> Entry {
 }
 
 /// Where a signal's type is not one the bank holds.
-const TYPE_NOT_HELD: &str = "must be a type that the bank has a rule for";
+pub(super) const TYPE_NOT_HELD: &str = "must be a type that the bank has a rule for";
 
-/// Adds an entry named `id`. `known` says for each of its signals what the bank knows of the value.
+/// Adds an entry; `fire` fires its signals at what is known to be good.
 ///
 /// # Errors
 /// [`Refused::Exists`] for a taken name or where every value is there; [`Refused::Tombstoned`] where a value was
 /// removed here and `override_tombstone` is not set; [`Refused::Field`] for a type that the bank does not hold.
 pub fn add_entry(
     bank: &Bank,
-    id: EntryId,
-    present: Option<&Entry>,
-    known: &[Known],
+    beside: Beside,
     wanted: NewEntry,
     override_tombstone: bool,
     now: Time,
+    fire: impl FnOnce(&Bank, &[BankedSignal]) -> Fired,
 ) -> Result<Entry, Refused> {
+    let Beside { id, entry: present, known } = beside;
     for (place, banked) in wanted.signals.iter().enumerate() {
         if bank.rule(&banked.signal.kind()).is_none() {
             return Err(Refused::Field(format!("signals[{place}].type"), TYPE_NOT_HELD.to_owned()));
@@ -216,102 +236,16 @@ pub fn add_entry(
     if present.is_some() {
         return Err(Refused::Exists(Thing::Entry, id.to_string()));
     }
-    match standing(known) {
+    match standing(&known) {
         Standing::Present(entry) => return Err(Refused::Exists(Thing::Entry, entry.to_string())),
         Standing::Tombstoned(entry) if !override_tombstone => {
             return Err(Refused::Tombstoned(entry));
         }
         Standing::Tombstoned(_) | Standing::New => {}
     }
-    Ok(made(id, wanted, now))
-}
-
-/// An entry read from a file.
-#[derive(Debug, Clone)]
-pub struct Draft {
-    /// The line it begins on, from 1.
-    pub line: u64,
-    /// How many lines it stands on.
-    pub lines: u64,
-    /// What the file says.
-    pub wanted: NewEntry,
-}
-
-impl Draft {
-    /// Bytes of its values and words, about.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        let provenance = &self.wanted.provenance;
-        let words = provenance.tags.iter().map(String::len).sum::<usize>()
-            + provenance.source_record.len()
-            + provenance.classification.len()
-            + self.wanted.note.len();
-        let values = self.wanted.signals.iter().map(|banked| banked.signal.len()).sum::<usize>();
-        words + values
-    }
-}
-
-/// What became of some drafts; counts are of lines.
-#[derive(Debug, Clone, Default)]
-pub struct Intake {
-    /// The entries to add.
-    pub entries: Vec<Entry>,
-    /// Lines that were taken.
-    pub taken: u64,
-    /// Lines whose values the bank had already.
-    pub already_present: u64,
-    /// Lines whose values were removed here before.
-    pub tombstoned: u64,
-    /// Lines refused in the light of what is kept, with what they must be.
-    pub refused: Vec<(u64, u64, String)>,
-}
-
-/// Takes drafts in. `known` says for every signal of every draft, in order, what the bank knows of the value;
-/// `names` for every draft whether an entry of its name is there. Values that come twice are taken once.
-pub fn take_in(
-    bank: &Bank,
-    drafts: Vec<Draft>,
-    known: &[Known],
-    names: &[bool],
-    mut fresh_id: impl FnMut() -> Option<EntryId>,
-    now: Time,
-) -> Intake {
-    let mut intake = Intake::default();
-    let mut fresh: HashMap<Signal, EntryId> = HashMap::new();
-    let mut taken_names: HashSet<EntryId> = HashSet::new();
-    let mut known = known.iter();
-    for (draft, is_named) in drafts.into_iter().zip(names) {
-        let wanted = draft.wanted;
-        let known: Vec<Known> = wanted
-            .signals
-            .iter()
-            .zip(known.by_ref())
-            .map(|(banked, known)| {
-                let here = || Some((fresh.get(&banked.signal)?.clone(), wanted.state));
-                known.clone().or_else(here)
-            })
-            .collect();
-        match standing(&known) {
-            Standing::Tombstoned(_) => intake.tombstoned += draft.lines,
-            Standing::Present(_) => intake.already_present += draft.lines,
-            Standing::New => {
-                let is_taken = |id: &EntryId| *is_named || taken_names.contains(id);
-                if wanted.signals.iter().any(|banked| bank.rule(&banked.signal.kind()).is_none()) {
-                    intake.refused.push((draft.line, draft.lines, format!("type {TYPE_NOT_HELD}")));
-                } else if wanted.id.as_ref().is_some_and(is_taken) {
-                    let must = "entry name must not be that of another entry".to_owned();
-                    intake.refused.push((draft.line, draft.lines, must));
-                } else if let Some(id) = wanted.id.clone().or_else(&mut fresh_id) {
-                    let signals = wanted.signals.iter().map(|banked| banked.signal.clone());
-                    fresh.extend(signals.map(|signal| (signal, id.clone())));
-                    taken_names.insert(id.clone());
-                    intake.taken += draft.lines;
-                    intake.entries.push(made(id, wanted, now));
-                }
-            }
-        }
-    }
-    intake
+    let mut entry = made(id, wanted, now);
+    settle(bank, None, &mut entry, now, fire);
+    Ok(entry)
 }
 
 /// What a caller wants changed of an entry; what is absent stays.
@@ -335,18 +269,23 @@ pub fn existing_entry(present: Option<Entry>, id: &EntryId) -> Result<Entry, Ref
         .ok_or_else(|| Refused::Missing(Thing::Entry, id.to_string()))
 }
 
-/// Changes an entry. `read` is the version the caller read, if it said so.
+/// Changes an entry. `read` is the version the caller read, if it said so. Whatever state is asked for, opinions and guards
+/// may give it another.
 ///
 /// # Errors
 /// [`Refused::Changed`] where the entry was changed since.
 pub fn update_entry(
-    mut entry: Entry,
+    bank: &Bank,
+    before: &Entry,
     patch: EntryPatch,
     read: Option<u64>,
+    now: Time,
+    fire: impl FnOnce(&Bank, &[BankedSignal]) -> Fired,
 ) -> Result<Entry, Refused> {
-    unchanged(Thing::Entry, &entry.id, read, entry.version)?;
+    unchanged(Thing::Entry, &before.id, read, before.version)?;
+    let mut entry = before.clone();
     if let Some(state) = patch.state {
-        entry.state = state;
+        change(&mut entry, |background| background.asked = state);
     }
     if let Some(provenance) = patch.provenance {
         entry.provenance = provenance;
@@ -355,6 +294,7 @@ pub fn update_entry(
         entry.note = note;
     }
     entry.version += 1;
+    settle(bank, Some(before), &mut entry, now, fire);
     Ok(entry)
 }
 
@@ -367,6 +307,12 @@ pub fn remove_entry(mut entry: Entry, read: Option<u64>) -> Result<Entry, Refuse
     entry.signals.clear();
     entry.state = EntryState::Removed;
     entry.version += 1;
+    if entry.background.is_some() {
+        change(&mut entry, |background| {
+            background.asked = EntryState::Removed;
+            background.quarantine = None;
+        });
+    }
     Ok(entry)
 }
 
@@ -391,6 +337,7 @@ mod tests {
             vetted: false,
             legal_basis: String::new(),
             freshness_max: None,
+            quorum: None,
         };
         let id = BankId::parse("known").unwrap();
         let made = create_bank(None, NewBank { id, settings }, Time::from_millis(1)).unwrap();

@@ -5,7 +5,8 @@
 
 use crate::core::access::{Credential, Environment, Scope, Tenant};
 use crate::core::bank::{Bank, Entry};
-use crate::core::id::{BankId, CredentialId, ItemId, TenantId, VerdictId};
+use crate::core::exchange::{Exchange, Partner, Progress};
+use crate::core::id::{BankId, CredentialId, ExchangeId, ItemId, TenantId, VerdictId};
 use crate::core::policy::{Context, Surface, SurfaceKind};
 use crate::core::restored::Restored;
 use crate::core::time::Time;
@@ -41,6 +42,23 @@ pub struct Outcome {
     pub occurred: Time,
     /// How often it had been seen before, where known.
     pub views_before: Option<u64>,
+    /// Whether a person had looked at the item first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_review: bool,
+}
+
+impl Outcome {
+    /// Whether it says that something was done against an item of which nothing but advice was found, and not that a person had
+    /// looked first: what advice gives is a reason for that, and for nothing else.
+    #[must_use]
+    pub fn lacks_review(&self, verdict: &Verdict) -> bool {
+        let is_against = match self.kind {
+            OutcomeKind::Blocked | OutcomeKind::Held | OutcomeKind::Removed => true,
+            OutcomeKind::Published | OutcomeKind::Restored => false,
+        };
+        let is_advice_only = verdict.review.is_some() && verdict.disposition == Disposition::Allow;
+        is_against && is_advice_only && !self.after_review
+    }
 }
 
 /// Answers of one minute that were counted and not listed.
@@ -118,7 +136,7 @@ pub enum Event {
         /// When.
         at: Time,
     },
-    /// A verdict above `ALLOW` was given.
+    /// A verdict above `ALLOW` was given, or one for which a person should look.
     VerdictGiven {
         /// Whose.
         scope: Scope,
@@ -150,6 +168,36 @@ pub enum Event {
     Restored {
         /// To what, and what was given up.
         restored: Box<Restored>,
+    },
+    /// A partner was made, changed, agreed to or ended; the whole new record.
+    PartnerPut {
+        /// Whose.
+        scope: Scope,
+        /// The record.
+        partner: Box<Partner>,
+    },
+    /// An exchange was made or changed; the whole new record.
+    ExchangePut {
+        /// Whose.
+        scope: Scope,
+        /// The record.
+        exchange: Box<Exchange>,
+    },
+    /// An exchange went, with its progress. What it brought stays.
+    ExchangeDeleted {
+        /// Whose.
+        scope: Scope,
+        /// Which.
+        exchange: ExchangeId,
+        /// When.
+        at: Time,
+    },
+    /// An exchange has come further.
+    ExchangeAdvanced {
+        /// Whose.
+        scope: Scope,
+        /// How far.
+        progress: Box<Progress>,
     },
 }
 
@@ -183,6 +231,14 @@ pub enum EventKind {
     CountsLost = 10,
     /// [`Event::Restored`].
     Restored = 11,
+    /// [`Event::PartnerPut`].
+    PartnerPut = 12,
+    /// [`Event::ExchangePut`].
+    ExchangePut = 13,
+    /// [`Event::ExchangeDeleted`].
+    ExchangeDeleted = 14,
+    /// [`Event::ExchangeAdvanced`].
+    ExchangeAdvanced = 15,
 }
 
 impl Event {
@@ -201,6 +257,10 @@ impl Event {
             Self::Counted { .. } => EventKind::Counted,
             Self::CountsLost { .. } => EventKind::CountsLost,
             Self::Restored { .. } => EventKind::Restored,
+            Self::PartnerPut { .. } => EventKind::PartnerPut,
+            Self::ExchangePut { .. } => EventKind::ExchangePut,
+            Self::ExchangeDeleted { .. } => EventKind::ExchangeDeleted,
+            Self::ExchangeAdvanced { .. } => EventKind::ExchangeAdvanced,
         }
     }
 
@@ -215,7 +275,11 @@ impl Event {
             | Self::BankDeleted { scope, .. }
             | Self::EntriesPut { scope, .. }
             | Self::VerdictGiven { scope, .. }
-            | Self::OutcomeRecorded { scope, .. } => Some(&scope.tenant),
+            | Self::OutcomeRecorded { scope, .. }
+            | Self::PartnerPut { scope, .. }
+            | Self::ExchangePut { scope, .. }
+            | Self::ExchangeDeleted { scope, .. }
+            | Self::ExchangeAdvanced { scope, .. } => Some(&scope.tenant),
             Self::Counted { .. } | Self::CountsLost { .. } | Self::Restored { .. } => None,
         }
     }
@@ -230,7 +294,11 @@ impl Event {
             | Self::BankDeleted { scope, .. }
             | Self::EntriesPut { scope, .. }
             | Self::VerdictGiven { scope, .. }
-            | Self::OutcomeRecorded { scope, .. } => Some(scope.environment),
+            | Self::OutcomeRecorded { scope, .. }
+            | Self::PartnerPut { scope, .. }
+            | Self::ExchangePut { scope, .. }
+            | Self::ExchangeDeleted { scope, .. }
+            | Self::ExchangeAdvanced { scope, .. } => Some(scope.environment),
             Self::TenantPut { .. }
             | Self::Counted { .. }
             | Self::CountsLost { .. }

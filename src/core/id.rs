@@ -132,6 +132,10 @@ names! {
     BankId: Resource, 63;
     /// One item of a bank, with all its signals.
     EntryId: Service, 63;
+    /// Another company's service that calls this one.
+    PartnerId: Resource, 63;
+    /// One from whom banks learn.
+    ExchangeId: Resource, 63;
     /// A machine's answer to a check.
     VerdictId: Service, 63;
     /// The caller's key for one request (AIP-155).

@@ -6,14 +6,14 @@ mod words;
 mod row;
 
 use crate::core::bank::BankedSignal;
-use crate::core::curation::{Draft, NewEntry};
+use crate::core::curation::NewEntry;
+use crate::core::intake::Draft;
 use crate::core::signal::{Signal, SignalType};
 use csv_core::{ReadRecordResult, Reader};
 use row::{Places, Row, places_of, row_of};
-pub use words::{BadFile, BadLine, COLUMNS_MAX, Columns, Common, Format, LINE_BYTES_MAX};
-
-/// Most signals of one entry.
-pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
+pub use words::{
+    BadFile, BadLine, COLUMNS_MAX, Columns, Common, Format, LINE_BYTES_MAX, SIGNALS_PER_ENTRY_MAX,
+};
 
 /// The CSV side of reading.
 struct Csv {

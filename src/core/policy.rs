@@ -4,6 +4,7 @@ use crate::core::id::{ActorId, ItemId, RequestId, SurfaceId};
 use crate::core::time::Time;
 use crate::core::verdict::{Check, Disposition, OnIncomplete};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Kind of place in a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -102,6 +103,10 @@ pub struct Surface {
     pub score_thresholds: Vec<ScoreThreshold>,
     /// Whether calls must name a legal basis for private items.
     pub legal_basis_required: bool,
+    /// For how long items are remembered, so that they are found again when a bank learns something; `None` for not at
+    /// all. A program that does not know the field loses it when it changes the record: less is remembered then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookback: Option<Duration>,
     /// Counts the changes of this record; the contract's `etag`.
     pub version: u64,
     /// When it was made.
@@ -125,6 +130,7 @@ impl Surface {
             on_incomplete: OnIncomplete::Hold,
             score_thresholds: Vec::new(),
             legal_basis_required: false,
+            lookback: None,
             version: 1,
             created: now,
             revoked: None,

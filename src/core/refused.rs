@@ -17,6 +17,10 @@ pub enum Thing {
     Entry,
     /// A verdict.
     Verdict,
+    /// One from whom banks learn.
+    Exchange,
+    /// Another company's service.
+    Partner,
 }
 
 /// Why a change is not made.

@@ -72,7 +72,11 @@ impl Resident {
             | Event::OutcomeRecorded { .. }
             | Event::Counted { .. }
             | Event::CountsLost { .. }
-            | Event::Restored { .. } => {}
+            | Event::Restored { .. }
+            | Event::PartnerPut { .. }
+            | Event::ExchangePut { .. }
+            | Event::ExchangeDeleted { .. }
+            | Event::ExchangeAdvanced { .. } => {}
         }
         self.applied = self.applied.max(number);
     }

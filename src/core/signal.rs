@@ -3,6 +3,7 @@
 //! Law: `Signal::parse(s.kind(), &s.text()) == Ok(s)`. Digests are read in either case and written in
 //! lower case. A PDQ text is 64 hexadecimal digits, the most significant digit first (bit 255).
 
+use crate::core::advice::{self, Advice, AdviceType};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -66,6 +67,8 @@ pub enum SignalType {
     PhotoDna,
     /// A type that a bank's source defines: carried and compared for equality.
     Custom(CustomType),
+    /// What gives a person reason to look, and decides nothing.
+    Advice(AdviceType),
 }
 
 /// Name of a source's own signal type: lower-case letters, digits, `_`, `.`, `-`; at most 32 bytes.
@@ -118,6 +121,12 @@ impl SignalType {
     pub const fn is_digest(&self) -> bool {
         matches!(self, Self::Md5 | Self::Sha1 | Self::Sha256)
     }
+
+    /// Whether a match gives a person reason to look, and nothing more, whatever bank, entry or policy say.
+    #[must_use]
+    pub const fn is_advice(&self) -> bool {
+        matches!(self, Self::Advice(_))
+    }
 }
 
 impl fmt::Display for SignalType {
@@ -130,6 +139,7 @@ impl fmt::Display for SignalType {
             Self::VpdqFrame => "vpdq_frame",
             Self::PhotoDna => "photodna",
             Self::Custom(name) => name.as_str(),
+            Self::Advice(about) => about.name(),
         })
     }
 }
@@ -149,6 +159,9 @@ pub enum MalformedSignal {
     /// Not a type name.
     #[error("must be 1 to 32 lower-case letters, digits, '_', '.' or '-'")]
     CustomType,
+    /// Not advice of its type.
+    #[error(transparent)]
+    Advice(#[from] advice::Malformed),
 }
 
 /// Longest opaque value, in bytes.
@@ -172,6 +185,8 @@ pub enum Signal {
     PhotoDna(Box<[u8]>),
     /// A source's own type, opaque.
     Custom(CustomType, Box<[u8]>),
+    /// What gives a person reason to look.
+    Advice(Advice),
 }
 
 /// How a signal stands in stored records.
@@ -229,7 +244,7 @@ fn base64_value(text: &str) -> Result<Box<[u8]>, MalformedSignal> {
 }
 
 impl Signal {
-    /// Reads the text form: hexadecimal digits for digests and PDQ, base64 for opaque types.
+    /// Reads the text form: hexadecimal digits for digests and PDQ, base64 for opaque types, its own for [`Advice`].
     ///
     /// # Errors
     /// [`MalformedSignal`] names what the type asks for.
@@ -242,6 +257,7 @@ impl Signal {
             SignalType::VpdqFrame => Self::VpdqFrame(Bits256::from_bytes(digits(text)?)),
             SignalType::PhotoDna => Self::PhotoDna(base64_value(text)?),
             SignalType::Custom(name) => Self::Custom(name.clone(), base64_value(text)?),
+            SignalType::Advice(about) => Self::Advice(Advice::parse(*about, text)?),
         })
     }
 
@@ -258,6 +274,7 @@ impl Signal {
             SignalType::VpdqFrame => Self::VpdqFrame(Bits256::from_bytes(exact(bytes)?)),
             SignalType::PhotoDna => Self::PhotoDna(opaque(bytes)?),
             SignalType::Custom(name) => Self::Custom(name.clone(), opaque(bytes)?),
+            SignalType::Advice(about) => Self::Advice(Advice::from_bytes(*about, bytes)?),
         })
     }
 
@@ -272,6 +289,7 @@ impl Signal {
             Self::VpdqFrame(_) => SignalType::VpdqFrame,
             Self::PhotoDna(_) => SignalType::PhotoDna,
             Self::Custom(name, _) => SignalType::Custom(name.clone()),
+            Self::Advice(advice) => SignalType::Advice(advice.kind()),
         }
     }
 
@@ -284,6 +302,7 @@ impl Signal {
             Self::Sha256(value) => value.to_vec(),
             Self::Pdq(value) | Self::VpdqFrame(value) => value.to_bytes().to_vec(),
             Self::PhotoDna(value) | Self::Custom(_, value) => value.to_vec(),
+            Self::Advice(advice) => advice.bytes().to_vec(),
         }
     }
 
@@ -296,6 +315,7 @@ impl Signal {
             Self::Sha1(_) => 20,
             Self::Sha256(_) | Self::Pdq(_) | Self::VpdqFrame(_) => 32,
             Self::PhotoDna(value) | Self::Custom(_, value) => value.len(),
+            Self::Advice(advice) => advice.bytes().len(),
         }
     }
 
@@ -307,6 +327,7 @@ impl Signal {
             Self::PhotoDna(value) | Self::Custom(_, value) => {
                 base64::engine::general_purpose::STANDARD.encode(value)
             }
+            Self::Advice(advice) => advice.text(),
             _ => hex::encode(self.bytes()),
         }
     }
@@ -343,6 +364,10 @@ mod tests {
             proptest::collection::vec(any::<u8>(), 1..200).prop_map(|v| Signal::PhotoDna(v.into())),
             proptest::collection::vec(any::<u8>(), 1..200)
                 .prop_map(|v| Signal::Custom(CustomType::parse("acme.v1").unwrap(), v.into())),
+            any::<[u8; 32]>().prop_map(|v| Signal::Advice(Advice::Account(v))),
+            any::<[u8; 32]>().prop_map(|v| Signal::Advice(Advice::Url(v))),
+            "[a-z]{1,9}".prop_map(|v| Signal::Advice(Advice::Term(v.into()))),
+            "[a-z]{1,9}".prop_map(|v| Signal::Advice(Advice::Tactic(v.into()))),
         ]
     }
 

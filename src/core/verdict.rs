@@ -1,6 +1,7 @@
 //! The words of an answer: disposition, assurance, coverage, findings, and what they were decided from.
 
 use crate::core::id::{BankId, EntryId, SurfaceId, VerdictId};
+use crate::core::opinion::Merged;
 use crate::core::signal::SignalType;
 use crate::core::time::Time;
 use serde::{Deserialize, Serialize};
@@ -48,12 +49,19 @@ pub enum Check {
     VideoMatch,
     /// A score that the caller's own classifier gave.
     ExternalScore,
+    /// Accounts, addresses, terms and tactics against the banks.
+    AdviceMatch,
 }
 
 impl Check {
     /// Every check, in the order of the contract.
-    pub const ALL: [Self; 4] =
-        [Self::ExactMatch, Self::ImageMatch, Self::VideoMatch, Self::ExternalScore];
+    pub const ALL: [Self; 5] = [
+        Self::ExactMatch,
+        Self::ImageMatch,
+        Self::VideoMatch,
+        Self::ExternalScore,
+        Self::AdviceMatch,
+    ];
 
     /// The check that a signal of this type takes part in.
     #[must_use]
@@ -66,6 +74,7 @@ impl Check {
             | SignalType::Sha256
             | SignalType::PhotoDna
             | SignalType::Custom(_) => Self::ExactMatch,
+            SignalType::Advice(_) => Self::AdviceMatch,
         }
     }
 }
@@ -196,6 +205,35 @@ pub struct Provenance {
     pub first_seen: Time,
     /// Whether a person here has confirmed it.
     pub confirmed_by_us: bool,
+    /// What the opinions of all parties on it come to, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opinion: Option<Merged>,
+}
+
+/// A guard that made an answer `HOLD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Brake {
+    /// The entry matched far more items than it used to.
+    Flood,
+    /// The bank would block a far greater share of items than it used to.
+    Breaker,
+    /// The sender's items were too many.
+    Budget,
+    /// The sender's items look as if somebody wanted to find out what is listed.
+    Probing,
+}
+
+/// How soon a person should look; later values are more urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReviewPriority {
+    /// Nobody has verified the entry, or somebody disputes it.
+    Low,
+    /// Somebody vouches for the entry, and nobody disputes it.
+    Normal,
+    /// A person here has confirmed the entry.
+    High,
 }
 
 /// A listed entry that an item's signal is equal or near to.
@@ -225,6 +263,25 @@ pub struct Match {
     pub suppressed_by: Option<(BankId, EntryId)>,
     /// Where the entry comes from.
     pub provenance: Provenance,
+    /// The guard for which it asks for no more than `HOLD`, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brake: Option<Brake>,
+    /// How soon a person should look; of advice only, which asks for nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewPriority>,
+}
+
+impl Match {
+    /// Lets it ask for `HOLD` at most, and be no more than a reason to look.
+    pub fn hold(&mut self, brake: Brake) {
+        self.disposition = self.disposition.min(Disposition::Hold);
+        self.assurance = match self.kind.is_perceptual() {
+            true => Assurance::Investigate,
+            false => self.assurance.min(Assurance::Likely),
+        };
+        self.brake = Some(brake);
+        self.review = self.review.map(|_| ReviewPriority::Low);
+    }
 }
 
 /// A classifier's score that reached a threshold of the surface.
@@ -255,21 +312,33 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The disposition this finding alone asks for.
+    /// The disposition this finding alone asks for. Advice asks for none, whatever else is said of it: this is the one place
+    /// from which findings reach a verdict.
     #[must_use]
     pub const fn disposition(&self) -> Disposition {
         match self {
+            Self::Match(found) if found.kind.is_advice() => Disposition::Allow,
             Self::Match(found) => found.disposition,
             Self::Score(found) => found.disposition,
         }
     }
 
-    /// The assurance this finding alone gives. A classifier never gives more than a reason to look.
+    /// The assurance this finding alone gives. Neither advice nor a classifier ever gives more than a reason to look.
     #[must_use]
     pub const fn assurance(&self) -> Assurance {
         match self {
+            Self::Match(found) if found.kind.is_advice() => Assurance::Investigate,
             Self::Match(found) => found.assurance,
             Self::Score(_) => Assurance::Investigate,
+        }
+    }
+
+    /// How soon a person should look because of it, where it is advice.
+    #[must_use]
+    pub const fn review(&self) -> Option<ReviewPriority> {
+        match self {
+            Self::Match(found) => found.review,
+            Self::Score(_) => None,
         }
     }
 }
@@ -352,10 +421,28 @@ pub struct Verdict {
     pub coverage: Vec<Covered>,
     /// The rule that decided because a required check was not carried out, if one did.
     pub incomplete: Option<OnIncomplete>,
+    /// Guards that made the whole answer `HOLD`, whatever was found.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brakes: Vec<Brake>,
+    /// How soon a person should look because of what advice matched, if any did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewPriority>,
     /// Advice beside the disposition.
     pub actions: Vec<RecommendedAction>,
     /// What it was decided from.
     pub versions: Versions,
     /// When it was decided.
     pub decided: Time,
+}
+
+impl Verdict {
+    /// Makes the whole answer `HOLD`, whatever was found. What runs is cut all the same.
+    pub fn hold(&mut self, brake: Brake) {
+        if self.disposition != Disposition::Interrupt {
+            self.disposition = Disposition::Hold;
+        }
+        if !self.brakes.contains(&brake) {
+            self.brakes.push(brake);
+        }
+    }
 }

@@ -4,8 +4,10 @@
 
 pub mod cipher;
 pub mod phrase;
+mod signature;
 pub mod ring;
 
 pub use cipher::{Place, SealError};
 pub use phrase::{Phrase, PhraseError};
 pub use ring::{KeyRing, RingError};
+pub use signature::has_signed;

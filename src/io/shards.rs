@@ -185,6 +185,19 @@ impl Shards {
         .await
     }
 
+    /// Finds what is known to be good and near to signals in every other shard, as [`Self::look_up`] does.
+    pub async fn find_good(
+        &self,
+        request: &v1::FindGoodRequest,
+        end: Instant,
+    ) -> Vec<Option<v1::FindGoodResponse>> {
+        self.ask(end, request.signals.len(), |mut client, shard| {
+            let request = v1::FindGoodRequest { shard: Some(shard), ..request.clone() };
+            Box::pin(async move { Ok(client.find_good(request).await?.into_inner()) })
+        })
+        .await
+    }
+
     /// Asks every other shard what it has of each bank, as [`Self::look_up`] does.
     pub async fn count_entries(
         &self,

@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// Probes at one time; they do not count as work.
 const PROBES_MAX: u32 = 256;
 
+/// Streams at one time that stay and mostly wait.
+const FOLLOWERS_MAX: u32 = 64;
+
 /// Questions of other processes at one time, in so many times the calls.
 const SHARD_SHARE: u64 = 8;
 
@@ -23,6 +26,7 @@ pub struct Slots {
     calls: AtomicU32,
     probes: AtomicU32,
     vigils: AtomicU32,
+    followers: AtomicU32,
     shards: AtomicU32,
 }
 
@@ -42,6 +46,7 @@ impl Slots {
             calls: AtomicU32::new(0),
             probes: AtomicU32::new(0),
             vigils: AtomicU32::new(0),
+            followers: AtomicU32::new(0),
             shards: AtomicU32::new(0),
         }
     }
@@ -60,6 +65,7 @@ impl Slots {
             // for many; what they hold in memory is bounded by the budget of bytes.
             Class::Shard => calls * SHARD_SHARE,
             Class::Probe | Class::Vigil => PROBES_MAX as u64,
+            Class::Follow => FOLLOWERS_MAX as u64,
         };
         // Lossless: a share is not more than the whole. Even a tiny server does one thing of each kind.
         if share == 0 { 1 } else { share as u32 }
@@ -69,6 +75,7 @@ impl Slots {
         match class {
             Class::Probe => &self.probes,
             Class::Vigil => &self.vigils,
+            Class::Follow => &self.followers,
             Class::Shard => &self.shards,
             Class::Deferrable | Class::Change | Class::Screening => &self.calls,
         }
@@ -97,7 +104,7 @@ impl Drop for Slot {
     }
 }
 
-/// When the call must have been answered; `None` for a stream without an end.
+/// When the call must have been answered; `None` for a stream without an end, and where it takes as long as is sent.
 ///
 /// # Errors
 /// [`Reason::DeadlineExceeded`] when the time is already over, [`Reason::FieldInvalid`] when the
@@ -121,9 +128,9 @@ pub fn deadline(
         return Err(exceeded());
     }
     let span = match (asked, rpc.term) {
-        (None, Term::Endless) => return Ok(None),
-        // Nobody is kept from watching for as long as they like.
-        (Some(asked), Term::Endless) => asked,
+        (None, Term::Sending | Term::Endless) => return Ok(None),
+        // Nobody is kept from watching for as long as they like, nor from sending much.
+        (Some(asked), Term::Sending | Term::Endless) => asked,
         (Some(asked), _) => asked.min(limits.deadline_max),
         (None, Term::Usual) => limits.deadline_default,
         (None, Term::Within(span)) => span.min(limits.deadline_max),

@@ -8,8 +8,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A store: whether its database is away, what waits for it, how far the memory is, what became of its snapshots; and what
-/// became of asking other shards.
+/// A store: whether its database is away, what waits for it, how far the memory is, what became of its snapshots, what it
+/// remembers of items; and what became of asking other shards.
 #[derive(Debug)]
 pub struct Kept {
     /// The store.
@@ -18,7 +18,7 @@ pub struct Kept {
     pub shards: Option<Shards>,
 }
 
-fn say(
+pub(super) fn say(
     to: &mut DescriptorEncoder<'_>,
     name: &str,
     help: &str,
@@ -68,6 +68,35 @@ impl Kept {
     }
 }
 
+impl Kept {
+    fn encode_lookback(&self, to: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let of = self.store.lookback().figures();
+        let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let gauges = [
+            (&of.items, "items", "Items that look-back has in memory"),
+            (&of.bytes, "memory_bytes", "Bytes of memory that they take"),
+            (&of.waiting, "waiting_bytes", "Bytes of items that wait to be written"),
+            (&of.searched, "journal_number", "Journal number up to which items were searched"),
+            (&of.sweeps, "sweeps", "Banks that are still to be compared with all items"),
+        ];
+        for (figure, name, help) in gauges {
+            let figure = ConstGauge::new(i64::try_from(read(figure)).unwrap_or(i64::MAX));
+            say(to, &format!("bulwark_lookback_{name}"), help, &figure)?;
+        }
+        let counters = [
+            (&of.dropped, "dropped", "Items not remembered because too much waited"),
+            (&of.crowded, "crowded", "Items not remembered for want of memory"),
+            (&of.pairs, "pairs", "Pairs of an item and an entry that were found"),
+            (&of.failures, "failures", "Times that the database refused or was not reached"),
+        ];
+        for (figure, name, help) in counters {
+            let figure = ConstCounter::new(read(figure));
+            say(to, &format!("bulwark_lookback_{name}"), help, &figure)?;
+        }
+        Ok(())
+    }
+}
+
 impl Collector for Kept {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let away = ConstGauge::new(i64::from(self.store.is_away()));
@@ -104,6 +133,7 @@ impl Collector for Kept {
         if let Some(shared) = of.shared {
             self.encode_shared(&mut to, shared)?;
         }
+        self.encode_lookback(&mut to)?;
         match &self.shards {
             Some(shards) => Self::encode_shards(&mut to, shards),
             None => Ok(()),
@@ -135,12 +165,14 @@ mod tests {
             "bulwark_store_spooled_bytes 0",
             "bulwark_index_journal_number 0",
             "bulwark_index_age_seconds 0.0",
-            "bulwark_leases 2",
+            "bulwark_leases 3",
             "bulwark_snapshots_written_total 0",
             "bulwark_snapshot_failures_total 0",
             "bulwark_snapshot_journal_number 0",
             "bulwark_snapshot_bytes 0",
             "bulwark_snapshot_seconds 0.0",
+            "bulwark_lookback_items 0",
+            "bulwark_lookback_dropped_total 0",
         ] {
             assert!(text.lines().any(|other| other == line), "{line} in {text}");
         }

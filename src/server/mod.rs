@@ -20,6 +20,8 @@ mod web;
 mod connection;
 mod monitor;
 mod kept;
+mod guarded;
+mod consulted;
 pub mod whole;
 
 pub use health::{Part, Readiness};

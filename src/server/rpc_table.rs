@@ -33,6 +33,8 @@ pub enum Class {
     Probe,
     /// Probes that stay: they take no room from those that ask once.
     Vigil,
+    /// Streams that stay and mostly wait: they take no room from calls.
+    Follow,
 }
 
 /// How long a call may take where the caller does not say.
@@ -44,6 +46,8 @@ pub enum Term {
     Within(Duration),
     /// `limits.deadline_max`.
     Longest,
+    /// As long as what the caller sends keeps coming.
+    Sending,
     /// Until the connection ends.
     Endless,
 }
@@ -99,10 +103,12 @@ const SOUGHT: u32 = 8 * MIB;
 /// A probe's question.
 const SMALL: u32 = 4 << 10;
 
-use Role::{Admin, Auditor, BankManager, ChildSafetyReviewer, Reviewer, Screener};
+use Role::{Admin, Auditor, BankManager, ChildSafetyReviewer, ExchangePartner, Reviewer, Screener};
 
 const SCREENS: Access = Access::Roles(&[Screener]);
 const READS_VERDICTS: Access = Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer, Auditor]);
+const FOLLOWS: Access = Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer]);
+const EXCHANGES: Access = Access::Roles(&[ExchangePartner]);
 const CURATES: Access = Access::Roles(&[BankManager]);
 const READS_BANKS: Access = Access::Roles(&[BankManager, Auditor]);
 const ADMINISTERS: Access = Access::Roles(&[Admin]);
@@ -123,8 +129,8 @@ const fn within(seconds: u64) -> Term {
     Term::Within(Duration::from_secs(seconds))
 }
 
-use Class::{Change, Deferrable, Probe, Screening, Shard, Vigil};
-use Term::{Endless, Longest, Usual};
+use Class::{Change, Deferrable, Follow, Probe, Screening, Shard, Vigil};
+use Term::{Endless, Longest, Sending, Usual};
 
 /// Every call that the service answers.
 pub const RPCS: &[Rpc] = &[
@@ -143,6 +149,10 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.ScreeningService/ReportExternalScores", SCREENS, Screening, MIB, Usual, true),
     rpc("/bulwark.v1.ScreeningService/RecordOutcome", SCREENS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.ScreeningService/GetVerdict", READS_VERDICTS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ScreeningService/WatchLookback", FOLLOWS, Follow, SMALL, Endless, true),
+    rpc("/bulwark.v1.ScreeningService/ListClusters", FOLLOWS, Deferrable, SMALL, within(120), true),
+    // What must be erased has to come through when much else does not.
+    rpc("/bulwark.v1.ScreeningService/ForgetItem", SCREENS, Screening, SMALL, Usual, true),
     rpc("/bulwark.v1.BankService/CreateBank", CURATES, Change, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/GetBank", READS_BANKS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/ListBanks", READS_BANKS, Deferrable, MIB, Usual, true),
@@ -154,7 +164,11 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.BankService/UpdateEntry", CURATES, Change, MIB, Usual, true),
     // A withdrawal must come through when much else does not.
     rpc("/bulwark.v1.BankService/RemoveEntry", CURATES, Screening, MIB, Usual, true),
-    rpc("/bulwark.v1.BankService/ImportEntries", CURATES, Deferrable, MIB, Longest, true),
+    rpc("/bulwark.v1.BankService/ImportEntries", CURATES, Deferrable, MIB, Sending, true),
+    rpc("/bulwark.v1.BankService/RecordOpinion", CURATES, Screening, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/ListOpinions", READS_BANKS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/ListQuarantine", READS_BANKS, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.BankService/ReleaseFromQuarantine", CURATES, Change, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/CompareSignals", READS_BANKS, Deferrable, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/GetIndexStatus", READS_BANKS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/CreateTenant", ADMINISTERS, Change, MIB, Usual, true),
@@ -174,7 +188,20 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.AdminService/GetHealthDetail", READS_ADMIN, Change, SMALL, Usual, true),
     // Not repeatable: each makes a backup of its own.
     rpc("/bulwark.v1.AdminService/Backup", ADMINISTERS, Deferrable, SMALL, Endless, false),
+    rpc("/bulwark.v1.ExchangeService/CreateExchange", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/GetExchange", READS_BANKS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/ListExchanges", READS_BANKS, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/UpdateExchange", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/DeleteExchange", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/SyncExchange", CURATES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/GetExchangeStatus", READS_BANKS, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/PullSignals", EXCHANGES, Follow, SMALL, Endless, true),
+    rpc("/bulwark.v1.ExchangeService/PushSignals", EXCHANGES, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/PushOpinions", EXCHANGES, Change, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/ListPartners", READS_BANKS, Deferrable, MIB, Usual, true),
+    rpc("/bulwark.v1.ExchangeService/PutPartner", CURATES, Change, MIB, Usual, true),
     rpc("/bulwark.v1.ShardService/LookUp", Access::Shards, Shard, SOUGHT, Usual, true),
+    rpc("/bulwark.v1.ShardService/FindGood", Access::Shards, Shard, SOUGHT, Usual, true),
     rpc("/bulwark.v1.ShardService/CountEntries", Access::Shards, Shard, SMALL, Usual, true),
     rpc("/bulwark.v1.AdminService/UpdateSurface", ADMINISTERS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.AdminService/RevokeSurface", ADMINISTERS, Change, MIB, Usual, true),

@@ -15,16 +15,23 @@ use crate::io::seal::{KeyRing, RingError};
 use crate::io::shards::{self, Shards, ShardsError};
 use crate::io::store::backup::{Keeper, NotBegun};
 use crate::io::store::{self, KeepError, Store, StoreError, Tx};
+use crate::io::web::{Reach, Web, WebSettings};
 use crate::proto;
 use crate::proto::v1::admin_service_server::AdminServiceServer;
 use crate::proto::v1::bank_service_server::BankServiceServer;
+use crate::proto::v1::exchange_service_server::ExchangeServiceServer;
 use crate::proto::v1::screening_service_server::ScreeningServiceServer;
 use crate::proto::v1::shard_service_server::ShardServiceServer;
+use crate::server::consulted::Consulted;
+use crate::server::guarded::Guarded;
 use crate::server::kept::Kept;
 use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
 use crate::services::admin::Admin;
 use crate::services::bank::Banks;
 use crate::services::desk::{Desk, Limits};
+use crate::services::exchange::Exchanges;
+use crate::services::guards::Guards;
+use crate::services::matchers::Matchers;
 use crate::services::screening::Screening;
 use crate::services::shard::ShardRoom;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -37,9 +44,10 @@ use tonic::service::Routes;
 use zeroize::Zeroizing;
 
 /// Services whose health is told by name.
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "bulwark.v1.ScreeningService",
     "bulwark.v1.BankService",
+    "bulwark.v1.ExchangeService",
     "bulwark.v1.AdminService",
     "bulwark.v1.ShardService",
 ];
@@ -102,6 +110,7 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
         group_max: from.group_size_max as usize,
         waiting_max: from.waiting_max as usize,
         readers: from.readers,
+        cache_bytes_max: from.cache_bytes_max.0,
         keep_wait_max: from.keep_wait_max,
         flush_every: settings.counters.flush_interval,
         snapshot_changes: from.snapshot_changes,
@@ -115,6 +124,8 @@ pub fn store_settings(settings: &Settings) -> store::Settings {
             ..Place::at(at)
         }),
         snapshot_fetch_time_max: from.snapshot_fetch_time_max,
+        lookback_memory_bytes_max: settings.lookback.memory_bytes_max.0,
+        lookback_waiting_bytes_max: settings.lookback.waiting_bytes_max.0,
         ..store::Settings::in_folder(&settings.general.data_dir)
     }
 }
@@ -153,6 +164,19 @@ fn media_settings(settings: &Settings) -> MediaSettings {
             item_time_max: from.item_time_max,
             ..usual.limits
         },
+    }
+}
+
+fn web_settings(settings: &Settings) -> WebSettings {
+    let from = &settings.exchanges;
+    WebSettings {
+        reach: Reach {
+            hosts: from.hosts.clone(),
+            private_hosts: from.private_hosts.clone(),
+            folder: from.folder.clone(),
+        },
+        answer_time_max: from.answer_time_max,
+        file_bytes_max: from.file_bytes_max.0,
     }
 }
 
@@ -262,6 +286,7 @@ pub struct Whole {
     settings: Arc<Settings>,
     store: Store,
     desk: Desk,
+    exchanges: Exchanges,
     clock: Clock,
     /// The first ADMIN key, where the data directory was empty: to be shown once.
     pub first_key: Option<Zeroizing<String>>,
@@ -293,8 +318,12 @@ impl Whole {
         } else {
             Some(Shards::start(&settings.shard, identity(&settings.tls), &store).await?)
         };
-        let desk = Desk::new(store.clone(), shards, backups, examiner, clock.clone(), limits);
-        Ok(Self { settings: Arc::new(settings), store, desk, clock, first_key })
+        let guards = Guards::new(&settings.guards);
+        let guards = (guards, Matchers::new(Web::new(web_settings(&settings))));
+        let desk =
+            Desk::new(store.clone(), shards, backups, examiner, clock.clone(), limits, guards);
+        let exchanges = Exchanges::new(desk.clone());
+        Ok(Self { settings: Arc::new(settings), store, desk, exchanges, clock, first_key })
     }
 
     /// The store, for those who look on.
@@ -316,7 +345,13 @@ impl Whole {
         );
         let shard = ShardServiceServer::new(ShardRoom::new(self.desk.clone()))
             .max_decoding_message_size(usize::MAX);
-        Routes::new(screening).add_service(banks).add_service(admin).add_service(shard)
+        let exchanges = ExchangeServiceServer::new(self.exchanges.clone())
+            .max_decoding_message_size(usize::MAX);
+        Routes::new(screening)
+            .add_service(banks)
+            .add_service(exchanges)
+            .add_service(admin)
+            .add_service(shard)
     }
 
     /// Serves until `stop`, then lets calls finish, flushes counts and closes the store.
@@ -339,7 +374,11 @@ impl Whole {
             readiness.clone(),
             looking.clone(),
         ));
+        let asking = tokio::spawn(self.exchanges.clone().ask(looking.clone()));
+        let recording = tokio::spawn(self.desk.guards.clone().record(self.store.clone()));
         let mut registry = prometheus_client::registry::Registry::default();
+        registry.register_collector(Box::new(Guarded(self.desk.guards.clone(), clock.clone())));
+        registry.register_collector(Box::new(Consulted(self.desk.matchers.clone())));
         registry.register_collector(Box::new(Kept {
             store: self.store.clone(),
             shards: self.desk.shards.clone(),
@@ -357,7 +396,9 @@ impl Whole {
         };
         let stopped = run(parts, listeners, stop).await;
         looking.cancel();
+        recording.abort();
         drop(look.await);
+        drop(asking.await);
         self.store.close().await?;
         Ok(stopped?)
     }

@@ -10,6 +10,9 @@ use crate::io::shards::Shards;
 use crate::io::store::backup::Keeper;
 use crate::io::store::{Answer, KeepError, RequestKey, Store, StoreError, Tx};
 use crate::services::call::{self, ByteBudget, Deadline};
+use crate::services::groups::Groups;
+use crate::services::guards::Guards;
+use crate::services::matchers::Matchers;
 use crate::services::pump::Patience;
 use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
@@ -58,9 +61,15 @@ pub struct Desk {
     pub shards: Option<Shards>,
     /// Where backups go that are asked for by a call.
     pub backups: Keeper,
+    /// The guards.
+    pub guards: Guards,
+    /// The services outside that screening asks.
+    pub matchers: Matchers,
     /// Turns for decisions that ask much.
     pub(super) deciders: Arc<Semaphore>,
     repeats: Arc<Mutex<Repeats<RepeatKey>>>,
+    /// Groups of remembered items, as they were made last.
+    pub(super) groups: Arc<Groups>,
 }
 
 impl Desk {
@@ -88,11 +97,25 @@ impl Desk {
         examiner: Examiner,
         clock: Clock,
         limits: Limits,
+        (guards, matchers): (Guards, Matchers),
     ) -> Self {
         let repeats = Arc::new(Mutex::new(Repeats::new(REPEATS_MAX)));
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let deciders = Arc::new(Semaphore::new(processors));
-        Self { store, shards, examiner, clock, limits, backups, deciders, repeats }
+        let groups = Arc::default();
+        Self {
+            store,
+            shards,
+            examiner,
+            clock,
+            limits,
+            backups,
+            guards,
+            matchers,
+            deciders,
+            repeats,
+            groups,
+        }
     }
 
     /// How long a stream of this call may be quiet.
@@ -103,6 +126,30 @@ impl Desk {
             idle: self.limits.stream_idle,
             heartbeat: self.limits.heartbeat,
         }
+    }
+
+    /// Whether the credential of a call that stays is still good for what it was let in for.
+    ///
+    /// # Errors
+    /// [`Reason::CredentialInvalid`], [`Reason::TenantRevoked`], [`Reason::RoleMissing`].
+    pub fn is_still_let_in(&self, call: &Call) -> Result<(), Refusal> {
+        let resident = self.store.resident().read();
+        let known = resident.credential(&call.caller.credential);
+        let Some(known) = known.filter(|known| known.is_valid_at(self.clock.now())) else {
+            return Err(Refusal::new(
+                Reason::CredentialInvalid,
+                "the credential is no longer good",
+            ));
+        };
+        if known.roles != call.caller.roles {
+            return Err(Refusal::new(Reason::RoleMissing, "the credential's roles were changed"));
+        }
+        let tenant = resident.tenant(&call.caller.scope.tenant);
+        if tenant.is_none_or(|tenant| tenant.revoked.is_some()) {
+            let ended = "the tenant's use of the service has ended";
+            return Err(Refusal::new(Reason::TenantRevoked, ended));
+        }
+        Ok(())
     }
 
     /// When the examination of an item must be over.

@@ -2,11 +2,12 @@
 
 use crate::core::event::GivenVerdict;
 use crate::core::id::VerdictId;
+use crate::core::lookback::Screened;
 use crate::core::policy::{Context, Surface};
 use crate::core::refused::{Refused, Thing};
 use crate::core::repeats::Seen;
 use crate::core::resident::{Holding, Resident};
-use crate::core::screening::decision::{Decided, Deciding, Moment};
+use crate::core::screening::decision::{Decided, Deciding, Moment, seed};
 use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::Question;
 use crate::core::verdict::{Disposition, OnIncomplete, Verdict};
@@ -18,7 +19,10 @@ use crate::services::status::{Reason, Refusal, reused};
 use crate::services::words::request::Keyed;
 use crate::services::words::verdict::{Standing, write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Longest wait of a stream of batches for its tenant's budget.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is asked, for whom, and under which key.
 #[derive(Debug, Clone)]
@@ -27,6 +31,15 @@ pub struct Asked {
     pub context: Context,
     /// Key and content, where the caller gave a key.
     pub keyed: Option<Keyed>,
+}
+
+/// A decision, and what is to be remembered of its item, if anything is.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The decision.
+    pub decided: Decided,
+    /// What look-back takes.
+    pub screened: Option<Box<Screened>>,
 }
 
 impl Desk {
@@ -78,7 +91,37 @@ impl Desk {
         place(&resident, call, context).map(|_| ())
     }
 
-    /// Decides from memory and from what other shards said, as far as the time of the item goes: what was not compared by
+    /// Takes what a question costs from the budgets; says whether the sender's items are too many.
+    ///
+    /// # Errors
+    /// [`Reason::OverCapacity`].
+    pub fn charge(&self, call: &Call, context: &Context, cost: u32) -> Result<bool, Refusal> {
+        self.guards.charge(&call.caller.scope, context, cost, self.clock.now())
+    }
+
+    /// The same for who sends much at once, and waits a while for it.
+    ///
+    /// # Errors
+    /// [`Reason::OverCapacity`] where that would take long.
+    pub async fn charge_patiently(
+        &self,
+        call: &Call,
+        context: &Context,
+        cost: u32,
+    ) -> Result<bool, Refusal> {
+        loop {
+            let refusal = match self.charge(call, context, cost) {
+                Ok(is_over) => return Ok(is_over),
+                Err(refusal) => refusal,
+            };
+            let Some(delay) = refusal.delay().filter(|delay| *delay <= PATIENCE) else {
+                return Err(refusal);
+            };
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Decides from memory and from what others said, as far as the time of the item goes: what was not compared by
     /// then is told as such.
     ///
     /// # Errors
@@ -89,7 +132,7 @@ impl Desk {
         context: &Context,
         question: &Question,
         elsewhere: Elsewhere,
-    ) -> Result<Decided, Refusal> {
+    ) -> Result<Judged, Refusal> {
         let id = VerdictId::parse(&self.clock.fresh_id())
             .map_err(|_| Refusal::new(Reason::Internal, "no name for a verdict"))?;
         let (now, end) = (self.clock.now(), self.item_deadline(call));
@@ -102,7 +145,14 @@ impl Desk {
         let moment = Moment { now, id, index, index_age, elsewhere };
         let mut deciding = Deciding::new(holding, surface, context, question, moment);
         deciding.look(holding, question, || Instant::now() >= end);
-        Ok(deciding.conclude(holding, surface, question))
+        let item = seed(context, question);
+        let scope = &call.caller.scope;
+        let mut decided = deciding.conclude(holding, surface, question, |found| {
+            self.guards.watch(scope, context, &item, holding, found, now);
+        });
+        self.guards.compare(scope, context, question, &mut decided.verdict);
+        let screened = Screened::of(scope, surface, context, question, &decided.verdict);
+        Ok(Judged { decided, screened })
     }
 
     /// Decides on a thread of its own, at most as many at one time as the machine has processors, so that a question
@@ -114,11 +164,10 @@ impl Desk {
         &self,
         call: &Call,
         questions: Vec<(Context, Question)>,
-    ) -> Result<Vec<Decided>, Refusal> {
+    ) -> Result<Vec<Judged>, Refusal> {
         let asked: Vec<_> =
             questions.iter().map(|(context, question)| (context, question)).collect();
-        let mut elsewhere = self.elsewhere(call, &asked, self.item_deadline(call)).await;
-        elsewhere.resize_with(questions.len(), Elsewhere::default);
+        let elsewhere = self.others(call, &asked, self.item_deadline(call)).await;
         let broken = || Refusal::new(Reason::Internal, "a decision broke down");
         let turn = Arc::clone(&self.deciders).acquire_owned().await.map_err(|_| broken())?;
         let (desk, call) = (self.clone(), call.clone());
@@ -141,11 +190,11 @@ impl Desk {
         call: &Call,
         context: &Context,
         question: Question,
-    ) -> Result<Decided, Refusal> {
+    ) -> Result<Judged, Refusal> {
         self.wait_for_index(context.index_min).await;
         if question.probes.len() <= SIGNALS_HERE_MAX {
             let end = self.item_deadline(call);
-            let elsewhere = self.elsewhere(call, &[(context, &question)], end).await;
+            let elsewhere = self.others(call, &[(context, &question)], end).await;
             let elsewhere = elsewhere.into_iter().next().unwrap_or_default();
             return self.decide(call, context, &question, elsewhere);
         }
@@ -154,7 +203,8 @@ impl Desk {
         decided.into_iter().next().ok_or_else(lost)
     }
 
-    /// Keeps a verdict above `ALLOW`, counts one that allowed, and writes the answer. Kept before said.
+    /// Keeps a verdict above `ALLOW` or one for which a person should look, counts any other, and writes the answer. Kept
+    /// before said.
     ///
     /// # Errors
     /// [`Reason::RequestIdReused`]. A store that is away is no error: the verdict is spooled and `PENDING`, and where
@@ -164,15 +214,16 @@ impl Desk {
         call: &Call,
         method: &'static str,
         asked: &Asked,
-        decided: Decided,
+        judged: Judged,
     ) -> Result<v1::Verdict, Refusal> {
         let seen = match &asked.keyed {
             Some(keyed) => self.note(call, method, keyed)?,
             None => Seen::New,
         };
         let origin = if seen == Seen::New { v1::Origin::Fresh } else { v1::Origin::Recomputed };
-        let Decided { verdict, completeness } = decided;
-        if verdict.disposition == Disposition::Allow {
+        let Judged { decided: Decided { verdict, completeness }, screened } = judged;
+        screened.into_iter().for_each(|screened| self.store.lookback().remember(screened));
+        if verdict.disposition == Disposition::Allow && verdict.review.is_none() {
             let (scope, context) = (&call.caller.scope, &asked.context);
             let kind = context.surface_kind;
             self.store.counters().count(scope, kind, verdict.disposition, completeness);
@@ -246,8 +297,12 @@ impl Desk {
     }
 }
 
-/// A verdict that can be neither kept nor owed to the journal: the item must at least not be seen.
+/// A verdict that can be neither kept nor owed to the journal: the item must at least not be seen, unless all that was found
+/// is advice, which holds nothing up.
 fn held_at_least(mut verdict: Verdict) -> Verdict {
+    if verdict.disposition == Disposition::Allow {
+        return verdict;
+    }
     verdict.disposition = verdict.disposition.max(Disposition::Hold);
     verdict.incomplete.get_or_insert(OnIncomplete::Hold);
     verdict

@@ -98,18 +98,33 @@ where
     ReceiverStream::new(receiver)
 }
 
+/// Runs what only tells, until it ends or the caller has gone.
+pub fn tell<T, F, W>(work: F) -> ReceiverStream<Result<T, Status>>
+where
+    T: Send + 'static,
+    F: FnOnce(Outlet<T>) -> W + Send + 'static,
+    W: Future<Output = Result<(), Refusal>> + Send,
+{
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    tokio::spawn(async move {
+        let end = sender.clone();
+        let ended = tokio::select! {
+            ended = work(Outlet { sender }) => ended,
+            () = end.closed() => return,
+        };
+        if let Err(refusal) = ended {
+            drop(end.send(Err(refusal.into())).await);
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
 async fn serve<S: Session>(
     mut inbound: Streaming<S::In>,
     mut session: S,
     patience: Patience,
     out: &Outlet<S::Out>,
 ) -> Result<(), Refusal> {
-    let over = async {
-        match patience.deadline {
-            Some(deadline) => sleep_until(deadline.0).await,
-            None => std::future::pending().await,
-        }
-    };
     let work = async {
         loop {
             let message = next(&mut inbound, session.heartbeat(), patience, out).await?;
@@ -123,7 +138,7 @@ async fn serve<S: Session>(
     };
     tokio::select! {
         ended = work => ended,
-        () = over => Err(Refusal::new(Reason::DeadlineExceeded, "the call's time is over")),
+        () = over(patience) => Err(late()),
     }
 }
 
@@ -176,6 +191,65 @@ fn gone() -> Refusal {
     Refusal::new(Reason::StreamIdle, "the caller has gone")
 }
 
+/// A stream on which only the service speaks, for as long as the caller listens.
+pub trait Source: Send + 'static {
+    /// A message of the service.
+    type Out: Send + 'static;
+
+    /// What comes next; nothing where nothing came for so long.
+    fn next(
+        &mut self,
+        patience: Duration,
+    ) -> impl Future<Output = Result<Vec<Self::Out>, Refusal>> + Send;
+
+    /// A sign of life; the first message, too.
+    fn heartbeat(&self) -> Self::Out;
+}
+
+/// Tells what comes out of a source until the caller has gone or the call's time is over.
+pub fn pour<S: Source>(
+    mut source: S,
+    patience: Patience,
+) -> ReceiverStream<Result<S::Out, Status>> {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    tokio::spawn(async move {
+        let out = Outlet { sender };
+        let telling = async {
+            out.send(source.heartbeat()).await?;
+            loop {
+                let messages = source.next(patience.heartbeat).await?;
+                if messages.is_empty() {
+                    out.send(source.heartbeat()).await?;
+                }
+                for message in messages {
+                    out.send(message).await?;
+                }
+            }
+        };
+        let ended: Result<std::convert::Infallible, Refusal> = tokio::select! {
+            ended = telling => ended,
+            () = over(patience) => Err(late()),
+            () = out.sender.closed() => return,
+        };
+        // It has no end of its own.
+        let Err(refusal) = ended;
+        drop(out.sender.send(Err(refusal.into())).await);
+    });
+    ReceiverStream::new(receiver)
+}
+
+/// The end of the call's time.
+async fn over(patience: Patience) {
+    match patience.deadline {
+        Some(deadline) => sleep_until(deadline.0).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn late() -> Refusal {
+    Refusal::new(Reason::DeadlineExceeded, "the call's time is over")
+}
+
 /// The next message of a stream that the caller alone speaks on.
 ///
 /// # Errors
@@ -185,9 +259,7 @@ pub async fn take<T>(inbound: &mut Streaming<T>, patience: Patience) -> Result<O
     let until = patience.deadline.map_or(idle, |deadline| idle.min(deadline.0));
     match tokio::time::timeout_at(until, inbound.message()).await {
         Ok(message) => message.map_err(|status| broken(&status)),
-        Err(_) if until < idle => {
-            Err(Refusal::new(Reason::DeadlineExceeded, "the call's time is over"))
-        }
+        Err(_) if until < idle => Err(late()),
         Err(_) => Err(Refusal::new(Reason::StreamIdle, "nothing came for too long")),
     }
 }

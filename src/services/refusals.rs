@@ -15,6 +15,8 @@ const fn kind(thing: Thing) -> &'static str {
         Thing::Bank => "bank",
         Thing::Entry => "entry",
         Thing::Verdict => "verdict",
+        Thing::Exchange => "exchange",
+        Thing::Partner => "partner",
     }
 }
 

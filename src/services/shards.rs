@@ -74,11 +74,12 @@ impl Desk {
     }
 
     /// What the processes of all other shards say to each of the questions; an empty list where nobody was asked. Nothing is
-    /// asked for an item that must not be compared.
+    /// asked for an item that must not be compared. All are to have what stands in the journal up to `learned`.
     pub(super) async fn elsewhere(
         &self,
         call: &Call,
         asked: &[(&Context, &Question)],
+        learned: u64,
         end: Instant,
     ) -> Vec<Elsewhere> {
         let Some(shards) = &self.shards else { return Vec::new() };
@@ -88,7 +89,8 @@ impl Desk {
             .zip(lawful)
             .map(|((_, question), lawful)| if lawful { question.probes.len() } else { 0 })
             .collect();
-        let index_min = asked.iter().map(|(context, _)| context.index_min).max().unwrap_or(0);
+        let index_min =
+            asked.iter().map(|(context, _)| context.index_min).max().unwrap_or(0).max(learned);
         let probes =
             asked.iter().zip(&lengths).flat_map(|((_, q), length)| q.probes.iter().take(*length));
         let sought: Vec<Sought> = probes.map(Sought::from).collect();
@@ -102,7 +104,7 @@ impl Desk {
     }
 
     /// Of which of the items something may be compared.
-    fn lawful(&self, scope: &Scope, asked: &[(&Context, &Question)]) -> Vec<bool> {
+    pub(super) fn lawful(&self, scope: &Scope, asked: &[(&Context, &Question)]) -> Vec<bool> {
         let resident = self.store.resident().read();
         let surfaces = resident.of(scope).map(|holding| &holding.surfaces);
         let is_lawful = |context: &Context| {

@@ -100,6 +100,12 @@ reasons! {
     StreamOrder = "STREAM_ORDER", InvalidArgument;
     /// The entry was removed for good and cannot come back.
     EntryTombstoned = "ENTRY_TOMBSTONED", FailedPrecondition;
+    /// The caller is no partner, or its agreement does not reach so far.
+    OutOfScope = "OUT_OF_SCOPE", PermissionDenied;
+    /// A delta is not accepted.
+    DeltaRefused = "DELTA_REFUSED", FailedPrecondition;
+    /// The place that the caller names is not in this journal.
+    CursorUnknown = "CURSOR_UNKNOWN", FailedPrecondition;
     /// The service is about to stop; another replica will answer.
     Draining = "DRAINING", Unavailable;
     /// A fault of the service itself; its log says more.
@@ -242,6 +248,18 @@ impl Refusal {
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.0.reason
+    }
+
+    /// Why the call is refused, in words.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// After how long the same call may succeed, where trying again can help.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     fn details(&self) -> ErrorDetails {

@@ -27,6 +27,8 @@ struct Names {
     surface: String,
     credential: String,
     verdict: String,
+    exchange: String,
+    partner: String,
 }
 
 fn made_up(like: &str) -> String {
@@ -44,6 +46,8 @@ impl Names {
             surface: made_up(&self.surface),
             credential: made_up(&self.credential),
             verdict: made_up(&self.verdict),
+            exchange: made_up(&self.exchange),
+            partner: made_up(&self.partner),
         }
     }
 }
@@ -140,6 +144,25 @@ async fn banks_told(caller: &Caller, names: &Names) -> Told {
     let get_entry = v1::GetEntryRequest { bank_id: bank_id.clone(), entry_id: entry_id.clone() };
     let remove =
         v1::RemoveEntryRequest { bank_id: bank_id.clone(), entry_id, ..Default::default() };
+    let (of, entry_id) = (names.bank.clone(), names.entry.clone());
+    let opinion = v1::RecordOpinionRequest {
+        bank_id: of.clone(),
+        entry_id: entry_id.clone(),
+        value: v1::OpinionValue::Seed.into(),
+        ..Default::default()
+    };
+    let opinions = v1::ListOpinionsRequest {
+        bank_id: of.clone(),
+        entry_id: entry_id.clone(),
+        ..Default::default()
+    };
+    let aside = v1::ListQuarantineRequest { bank_id: of.clone(), ..Default::default() };
+    let release = v1::ReleaseFromQuarantineRequest {
+        bank_id: of,
+        entry_id,
+        reason: "seen".into(),
+        ..Default::default()
+    };
     let bank = || names.bank.clone();
     macro_rules! at {
         ($rpc:literal) => {
@@ -159,7 +182,70 @@ async fn banks_told(caller: &Caller, names: &Names) -> Told {
         ("GetEntry", names.entry.clone(), call(caller, at!("GetEntry"), get_entry).await),
         ("UpdateEntry", bank(), call(caller, at!("UpdateEntry"), rename).await),
         ("RemoveEntry", bank(), call(caller, at!("RemoveEntry"), remove).await),
+        ("RecordOpinion", bank(), call(caller, at!("RecordOpinion"), opinion).await),
+        ("ListOpinions", names.entry.clone(), call(caller, at!("ListOpinions"), opinions).await),
+        ("ListQuarantine", bank(), call(caller, at!("ListQuarantine"), aside).await),
+        (
+            "ReleaseFromQuarantine",
+            bank(),
+            call(caller, at!("ReleaseFromQuarantine"), release).await,
+        ),
         ("ImportEntries", bank(), stream(caller, at!("ImportEntries"), vec![import]).await),
+    ]
+}
+
+/// An exchange that is not asked.
+pub fn exchange_of(bank: &str) -> v1::Exchange {
+    v1::Exchange {
+        kind: Some(v1::exchange::Kind::Bulwark(v1::BulwarkExchange {
+            address: "http://127.0.0.1:9".into(),
+            key: "nonsense".into(),
+            partner_id: "us".into(),
+            bank_id: "theirs".into(),
+            origin: "them".into(),
+            public_keys: vec!["00".repeat(32)],
+            ..Default::default()
+        })),
+        bank_id: bank.into(),
+        enabled: Some(false),
+        ..Default::default()
+    }
+}
+
+async fn exchanges_told(caller: &Caller, names: &Names) -> Told {
+    let id = || names.exchange.clone();
+    let make = v1::CreateExchangeRequest {
+        exchange_id: "mine".into(),
+        exchange: Some(exchange_of(&names.bank)),
+        ..Default::default()
+    };
+    let change = v1::UpdateExchangeRequest {
+        exchange: Some(v1::Exchange { exchange_id: id(), ..Default::default() }),
+        update_mask: mask("display_name"),
+        ..Default::default()
+    };
+    let remove = v1::DeleteExchangeRequest { exchange_id: id(), ..Default::default() };
+    let end = v1::PutPartnerRequest {
+        partner: Some(v1::Partner { partner_id: names.partner.clone(), ..Default::default() }),
+        revoke: true,
+        ..Default::default()
+    };
+    let get = v1::GetExchangeRequest { exchange_id: id() };
+    let sync = v1::SyncExchangeRequest { exchange_id: id() };
+    let status = v1::GetExchangeStatusRequest { exchange_id: id() };
+    macro_rules! at {
+        ($rpc:literal) => {
+            concat!("/bulwark.v1.ExchangeService/", $rpc)
+        };
+    }
+    vec![
+        ("CreateExchange", names.bank.clone(), call(caller, at!("CreateExchange"), make).await),
+        ("GetExchange", id(), call(caller, at!("GetExchange"), get).await),
+        ("UpdateExchange", id(), call(caller, at!("UpdateExchange"), change).await),
+        ("DeleteExchange", id(), call(caller, at!("DeleteExchange"), remove).await),
+        ("SyncExchange", id(), call(caller, at!("SyncExchange"), sync).await),
+        ("GetExchangeStatus", id(), call(caller, at!("GetExchangeStatus"), status).await),
+        ("PutPartner", names.partner.clone(), call(caller, at!("PutPartner"), end).await),
     ]
 }
 
@@ -250,9 +336,19 @@ async fn admin_told(caller: &Caller, names: &Names) -> Told {
 }
 
 /// Rpcs that name nothing of anybody else's: they make, list or compare the caller's own, or take names unseen.
-const NAMELESS: [&str; 10] = [
+///
+/// What partners ask is answered by their own agreement, whatever they name.
+const NAMELESS: [&str; 18] = [
+    "ListExchanges",
+    "ListPartners",
+    "PullSignals",
+    "PushSignals",
+    "PushOpinions",
     "HashMedia",
     "RecordOutcome",
+    "WatchLookback",
+    "ListClusters",
+    "ForgetItem",
     "CreateBank",
     "ListBanks",
     "CompareSignals",
@@ -290,6 +386,21 @@ async fn every_rpc_treats_what_belongs_to_others_as_if_it_were_not_there() {
     let mut adding = entry("bank-a", vec![md5("a")]);
     adding.entry_id = "entry-a".into();
     owner.banks().add_entry(adding).await.expect("added");
+    let make = v1::CreateExchangeRequest {
+        exchange_id: "exchange-a".into(),
+        exchange: Some(exchange_of("bank-a")),
+        ..Default::default()
+    };
+    owner.exchanges().create_exchange(make).await.expect("made");
+    let (credential_id, _) = service.key_for("tenant-a", test, &[Role::ExchangePartner]).await;
+    let partner = v1::Partner {
+        partner_id: "partner-a".into(),
+        credential_id,
+        purpose: "a test".into(),
+        ..Default::default()
+    };
+    let put = v1::PutPartnerRequest { partner: Some(partner), ..Default::default() };
+    owner.exchanges().put_partner(put).await.expect("made");
     let surface = v1::CreateSurfaceRequest {
         surface_id: "place-a".into(),
         surface: Some(v1::Surface {
@@ -316,6 +427,8 @@ async fn every_rpc_treats_what_belongs_to_others_as_if_it_were_not_there() {
         surface: "place-a".into(),
         credential: own.credentials[0].credential_id.clone(),
         verdict,
+        exchange: "exchange-a".into(),
+        partner: "partner-a".into(),
     };
     let absent = names.absent();
 
@@ -327,6 +440,14 @@ async fn every_rpc_treats_what_belongs_to_others_as_if_it_were_not_there() {
         compare(told, nothing, &mut covered, whose);
         let (told, nothing) = (banks_told(caller, &names).await, banks_told(caller, &absent).await);
         compare(told, nothing, &mut covered, whose);
+        let (told, nothing) =
+            (exchanges_told(caller, &names).await, exchanges_told(caller, &absent).await);
+        compare(told, nothing, &mut covered, whose);
+        let mut client = caller.exchanges();
+        let exchanges = client.list_exchanges(v1::ListExchangesRequest::default());
+        assert!(exchanges.await.unwrap().into_inner().exchanges.is_empty(), "{whose}");
+        let partners = client.list_partners(v1::ListPartnersRequest::default());
+        assert!(partners.await.unwrap().into_inner().partners.is_empty(), "{whose}");
         let banks = caller.banks().list_banks(v1::ListBanksRequest::default()).await.unwrap();
         assert!(banks.into_inner().banks.is_empty(), "{whose}");
         let status = caller.banks().get_index_status(v1::GetIndexStatusRequest {}).await.unwrap();

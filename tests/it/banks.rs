@@ -2,10 +2,12 @@
 
 use crate::service::*;
 use bulwark::proto::v1;
+use std::time::Duration;
+use tokio_stream::StreamExt as _;
 use tonic::Code;
 use v1::Disposition;
 
-async fn disposition_of(caller: &Caller, signals: Vec<v1::Signal>) -> v1::Verdict {
+pub async fn disposition_of(caller: &Caller, signals: Vec<v1::Signal>) -> v1::Verdict {
     let request = v1::ScreenSignalsRequest {
         context: Some(context("i")),
         signals,
@@ -99,7 +101,7 @@ async fn settings_of_a_bank_decide_how_its_matches_count() {
     banks.add_entry(entry("other", vec![md5("f")])).await.expect("added");
     let made = banks.create_bank(bank("known")).await.expect("made").into_inner().bank.unwrap();
     assert_eq!((made.enabled, made.enabled_ratio), (Some(true), Some(1.0)));
-    assert_eq!(made.signal_rules.len(), 5);
+    assert_eq!(made.signal_rules.len(), 9);
     banks.add_entry(entry("known", vec![md5("a")])).await.expect("added");
     let set = |change: v1::Bank, path: &str| {
         let bank = v1::Bank { bank_id: "known".into(), ..change };
@@ -242,6 +244,32 @@ pub fn import_steps(open: v1::ImportOpen, file: &[u8]) -> Vec<v1::ImportEntriesR
         say(Step::Chunk(v1::ImportChunk { number: place as u64 + 1, data }))
     });
     std::iter::once(say(Step::Open(open))).chain(chunks).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_file_is_taken_for_as_long_as_it_comes() {
+    const LONGEST: Duration = Duration::from_secs(1);
+    let service = Service::start_with(|settings| {
+        (settings.limits.deadline_max, settings.limits.stream_idle) = (LONGEST, LONGEST);
+    })
+    .await;
+    let (curator, _) = service.staff().await;
+    let mut banks = curator.banks();
+    banks.create_bank(bank("known")).await.expect("made");
+    let open = v1::ImportOpen {
+        bank_id: "known".into(),
+        format: v1::ImportFormat::Text.into(),
+        signal_type: v1::SignalType::Md5.into(),
+        ..v1::ImportOpen::default()
+    };
+    let file: String = (0..150).map(|number| format!("{number:032x}\n")).collect();
+    let steps = tokio_stream::iter(import_steps(open, file.as_bytes()));
+    let slowly = steps.then(async |step| {
+        tokio::time::sleep(LONGEST / 2).await;
+        step
+    });
+    let taken = banks.import_entries(slowly).await.expect("taken").into_inner();
+    assert_eq!(taken.taken_count, 150);
 }
 
 #[tokio::test(flavor = "multi_thread")]

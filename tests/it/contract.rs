@@ -266,6 +266,51 @@ fn a_redacted_value_reaches_no_debug_output() {
             "SoughtSignal",
             format!("{:?}", v1::SoughtSignal { value: bytes.clone(), ..Default::default() }),
         ),
+        (
+            "BulwarkExchange",
+            format!("{:?}", v1::BulwarkExchange { key: secret.into(), ..Default::default() }),
+        ),
+        (
+            "NcmecExchange",
+            format!("{:?}", v1::NcmecExchange { password: secret.into(), ..Default::default() }),
+        ),
+        (
+            "StopNciiExchange",
+            format!(
+                "{:?}",
+                v1::StopNciiExchange { fetch_key: secret.into(), ..Default::default() }
+            ),
+        ),
+        (
+            "ThreatExchangeExchange",
+            format!(
+                "{:?}",
+                v1::ThreatExchangeExchange { access_token: secret.into(), ..Default::default() }
+            ),
+        ),
+        (
+            "ArachnidExchange",
+            format!("{:?}", v1::ArachnidExchange { password: secret.into(), ..Default::default() }),
+        ),
+        (
+            "FileExchange",
+            format!(
+                "{:?}",
+                v1::FileExchange { authorization: secret.into(), ..Default::default() }
+            ),
+        ),
+        ("Delta", format!("{:?}", v1::Delta { anchor: bytes.clone(), ..Default::default() })),
+        (
+            "PullSignalsRequest",
+            format!(
+                "{:?}",
+                v1::PullSignalsRequest { after_anchor: bytes.clone(), ..Default::default() }
+            ),
+        ),
+        (
+            "SignedDelta",
+            format!("{:?}", v1::SignedDelta { delta: bytes.clone(), signature: bytes.clone() }),
+        ),
         ("ImportChunk", format!("{:?}", v1::ImportChunk { number: 1, data: bytes.clone() })),
         ("MediaChunk", format!("{:?}", v1::MediaChunk { number: 1, data: bytes.clone() })),
         (

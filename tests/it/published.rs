@@ -30,7 +30,7 @@ fn method(rpc: &Rpc, limits: &LimitSettings) -> Value {
         Term::Usual => Some(limits.deadline_default),
         Term::Within(span) => Some(span),
         Term::Longest => Some(limits.deadline_max),
-        Term::Endless => None,
+        Term::Sending | Term::Endless => None,
     };
     if let Some(timeout) = timeout {
         method["timeout"] = json!(seconds(timeout));
@@ -97,13 +97,20 @@ fn what_is_retried_changes_nothing_or_bears_the_id_of_its_request() {
             || context("context").is_some()
             || context("open").is_some();
         let changes_nothing =
-            ["Get", "List", "Compare", "Hash"].iter().any(|begin| name.starts_with(begin));
+            ["Get", "List", "Compare", "Hash", "Watch"].iter().any(|begin| name.starts_with(begin));
         // A batch and an upload tell the id in their first message; what was imported before counts as present.
         let is_told_apart = ["ScreenUpload", "ScreenSignalsBatch", "ImportEntries"].contains(&name);
+        // What is forgotten twice is forgotten, who is asked twice is asked, and a delta is heard once.
+        let is_once = ["ForgetItem", "SyncExchange", "PushSignals", "PushOpinions"].contains(&name);
         let is_retried = method_of(name)["retryPolicy"].is_object();
-        assert_eq!(is_retried, rpc.idempotent, "{name}");
+        // A stream that stays is opened again by who watches it, from where it left off.
+        let is_repeatable = rpc.idempotent && rpc.term != Term::Endless;
+        assert_eq!(is_retried, is_repeatable, "{name}");
         if is_retried {
-            assert!(bears_id || changes_nothing || is_told_apart, "{name} may be done twice");
+            assert!(
+                bears_id || changes_nothing || is_told_apart || is_once,
+                "{name} may be done twice"
+            );
             changing += u32::from(bears_id);
         }
     }

@@ -31,6 +31,11 @@ where
         if name.starts_with("Update") && field.ends_with(".proof") {
             continue;
         }
+        // What an exchange is cannot be changed either.
+        let of_exchange = field.starts_with("exchange.") && field != "exchange.exchange_id";
+        if name == "UpdateExchangeRequest" && of_exchange {
+            continue;
+        }
         let named = bad_fields(call(caller, path, message).await);
         assert!(named.contains(&field), "{path}: {field} is not among {named:?}");
     }
@@ -39,7 +44,8 @@ where
 #[tokio::test(flavor = "multi_thread")]
 async fn every_required_field_left_out_is_refused_by_name() {
     let service = Service::start().await;
-    let roles = [Role::Admin, Role::BankManager, Role::Screener, Role::Auditor];
+    let roles =
+        [Role::Admin, Role::BankManager, Role::Screener, Role::Auditor, Role::ExchangePartner];
     let all = service.with_roles("operator", Environment::Production, &roles).await;
     macro_rules! check {
         ($service:literal, $($rpc:literal: $good:expr;)*) => {$(
@@ -65,6 +71,7 @@ async fn every_required_field_left_out_is_refused_by_name() {
             verdict_id: "v".into(), kind: v1::OutcomeKind::Held.into(), ..Default::default()
         };
         "GetVerdict": v1::GetVerdictRequest { verdict_id: "v".into() };
+        "ForgetItem": v1::ForgetItemRequest { item_id: "i".into() };
     }
     let rule = v1::SignalRule {
         r#type: v1::SignalType::Md5.into(),
@@ -73,6 +80,15 @@ async fn every_required_field_left_out_is_refused_by_name() {
     };
     let mut full = bank("known");
     full.bank.as_mut().unwrap().signal_rules = vec![rule];
+    full.bank.as_mut().unwrap().quorum = Some(v1::Quorum {
+        organisations_min: 1,
+        voices: vec![v1::QuorumVoice {
+            exchange: "hub".into(),
+            organisation: "a".into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
     check! { "BankService",
         "CreateBank": full.clone();
         "GetBank": v1::GetBankRequest { bank_id: "b".into() };
@@ -96,9 +112,64 @@ async fn every_required_field_left_out_is_refused_by_name() {
         "RemoveEntry": v1::RemoveEntryRequest {
             bank_id: "b".into(), entry_id: "e".into(), ..Default::default()
         };
+        "RecordOpinion": v1::RecordOpinionRequest {
+            bank_id: "b".into(), entry_id: "e".into(),
+            value: v1::OpinionValue::Seed.into(), ..Default::default()
+        };
+        "ListOpinions": v1::ListOpinionsRequest {
+            bank_id: "b".into(), entry_id: "e".into(), ..Default::default()
+        };
+        "ListQuarantine": v1::ListQuarantineRequest { bank_id: "b".into(), ..Default::default() };
+        "ReleaseFromQuarantine": v1::ReleaseFromQuarantineRequest {
+            bank_id: "b".into(), entry_id: "e".into(), reason: "seen".into(), ..Default::default()
+        };
         "CompareSignals": v1::CompareSignalsRequest {
             first: Some(md5("a")), second: Some(md5("b")),
         };
+    }
+    let other = v1::BulwarkExchange {
+        address: "http://127.0.0.1:9".into(),
+        key: "k".into(),
+        partner_id: "us".into(),
+        bank_id: "b".into(),
+        origin: "o".into(),
+        public_keys: vec!["00".repeat(32)],
+        ..Default::default()
+    };
+    let exchange = v1::Exchange {
+        kind: Some(v1::exchange::Kind::Bulwark(other)),
+        bank_id: "b".into(),
+        ..Default::default()
+    };
+    let named_exchange = v1::Exchange { exchange_id: "e".into(), ..exchange.clone() };
+    let partner = v1::Partner {
+        partner_id: "p".into(),
+        credential_id: "c".into(),
+        purpose: "a test".into(),
+        origin: "o".into(),
+        public_keys: vec!["00".repeat(32)],
+        shares: vec![v1::PartnerShare { bank_id: "b".into(), ..Default::default() }],
+        takes: vec![v1::PartnerTake { bank_id: "b".into(), ..Default::default() }],
+        ..Default::default()
+    };
+    let delta = v1::SignedDelta { delta: vec![1].into(), signature: vec![1].into() };
+    check! { "ExchangeService",
+        "CreateExchange": v1::CreateExchangeRequest {
+            exchange_id: "e".into(), exchange: Some(exchange.clone()), ..Default::default()
+        };
+        "GetExchange": v1::GetExchangeRequest { exchange_id: "e".into() };
+        "UpdateExchange": v1::UpdateExchangeRequest {
+            exchange: Some(named_exchange.clone()), update_mask: mask(), request_id: String::new(),
+        };
+        "DeleteExchange": v1::DeleteExchangeRequest {
+            exchange_id: "e".into(), ..Default::default()
+        };
+        "SyncExchange": v1::SyncExchangeRequest { exchange_id: "e".into() };
+        "GetExchangeStatus": v1::GetExchangeStatusRequest { exchange_id: "e".into() };
+        "PullSignals": v1::PullSignalsRequest { bank_id: "b".into(), ..Default::default() };
+        "PushSignals": v1::PushSignalsRequest { delta: Some(delta.clone()) };
+        "PushOpinions": v1::PushOpinionsRequest { delta: Some(delta.clone()) };
+        "PutPartner": v1::PutPartnerRequest { partner: Some(partner), ..Default::default() };
     }
     let credential = v1::Credential {
         tenant_id: "operator".into(),
@@ -191,7 +262,17 @@ async fn no_rpc_serves_a_caller_without_a_role_for_it() {
 #[test]
 fn no_rpc_is_without_a_test_that_calls_it_over_a_socket() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let sources: Vec<String> = ["screening.rs", "banks.rs", "admin.rs", "called.rs", "shards.rs"]
+    let names = [
+        "screening.rs",
+        "lookback.rs",
+        "banks.rs",
+        "opinions.rs",
+        "partners.rs",
+        "admin.rs",
+        "called.rs",
+        "shards.rs",
+    ];
+    let sources: Vec<String> = names
         .iter()
         .map(|name| std::fs::read_to_string(folder.join(name)).expect("a source"))
         .collect();

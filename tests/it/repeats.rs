@@ -1,5 +1,6 @@
 //! The same request twice is one change with one answer; the same key for something else is refused.
 
+use crate::apart::exchange_of;
 use crate::descriptor::{messages, rpcs};
 use crate::service::*;
 use bulwark::core::event::Event;
@@ -71,6 +72,59 @@ async fn every_change_made_twice_under_one_key_is_made_once() {
         ..Default::default()
     };
     twice!(banks.update_entry("UpdateEntry", note("a"), note("b")));
+    let says = |value: v1::OpinionValue| v1::RecordOpinionRequest {
+        bank_id: "known".into(),
+        entry_id: entry_id.clone(),
+        value: value.into(),
+        ..Default::default()
+    };
+    let (seed, positive) = (v1::OpinionValue::Seed, v1::OpinionValue::Positive);
+    twice!(banks.record_opinion("RecordOpinion", says(seed), says(positive)));
+    let mut good = bank("good");
+    good.bank.as_mut().unwrap().role = v1::BankRole::Negative.into();
+    all.banks().create_bank(good).await.expect("made");
+    all.banks().add_entry(entry("good", vec![md5("c")])).await.expect("added");
+    let aside = all.banks().add_entry(entry("known", vec![md5("c")])).await.expect("set aside");
+    let aside = aside.into_inner().entry.unwrap().entry_id;
+    let release = |reason: &str| v1::ReleaseFromQuarantineRequest {
+        bank_id: "known".into(),
+        entry_id: aside.clone(),
+        reason: reason.into(),
+        ..Default::default()
+    };
+    twice!(banks.release_from_quarantine("ReleaseFromQuarantine", release("a"), release("b")));
+    let make = |id: &str| v1::CreateExchangeRequest {
+        exchange_id: id.into(),
+        exchange: Some(exchange_of("known")),
+        ..Default::default()
+    };
+    twice!(exchanges.create_exchange("CreateExchange", make("peer"), make("other")));
+    let rename = |name: &str| v1::UpdateExchangeRequest {
+        exchange: Some(v1::Exchange {
+            exchange_id: "peer".into(),
+            display_name: name.into(),
+            ..Default::default()
+        }),
+        update_mask: mask("display_name"),
+        ..Default::default()
+    };
+    twice!(exchanges.update_exchange("UpdateExchange", rename("a"), rename("b")));
+    let drop =
+        |id: &str| v1::DeleteExchangeRequest { exchange_id: id.into(), ..Default::default() };
+    twice!(exchanges.delete_exchange("DeleteExchange", drop("peer"), drop("other")));
+    let real_environment = Environment::Production;
+    let partner = [Role::ExchangePartner];
+    let (credential_id, _) = service.key_for("operator", real_environment, &partner).await;
+    let put = |purpose: &str| v1::PutPartnerRequest {
+        partner: Some(v1::Partner {
+            partner_id: "peer".into(),
+            credential_id: credential_id.clone(),
+            purpose: purpose.into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    twice!(exchanges.put_partner("PutPartner", put("a"), put("b")));
     let remove = |id: &str| v1::RemoveEntryRequest {
         bank_id: "known".into(),
         entry_id: id.into(),

@@ -290,7 +290,7 @@ async fn whoever_looks_sees_each_process_what_it_does_for_all_and_that_one_has_g
     let detail = loop {
         let detail = trio.detail(1).await;
         let is_done =
-            detail.leases.iter().filter(|lease| !lease.replica_id.is_empty()).count() == 2;
+            detail.leases.iter().filter(|lease| !lease.replica_id.is_empty()).count() == 3;
         if is_done && detail.replicas.iter().all(|replica| replica.lag == 0) {
             break detail;
         }

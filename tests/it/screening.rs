@@ -312,7 +312,7 @@ async fn a_batch_answers_every_item_in_order_and_a_bad_item_beside_the_others() 
         signals: vec![match place {
             7 => md5("a"),
             8 => signal(v1::SignalType::Md5, "short".into()),
-            9 => signal(v1::SignalType::Url, "https://a.example".into()),
+            9 => signal(v1::SignalType::TmkPdqf, "https://a.example".into()),
             _ => signal(v1::SignalType::Md5, format!("{place:032x}")),
         }],
         media_kind: v1::MediaKind::Other.into(),
@@ -469,7 +469,7 @@ async fn what_a_call_cannot_be_answered_from_is_refused_by_reason() {
         }),
         signals: vec![
             signal(v1::SignalType::Pdq, "ab".into()),
-            signal(v1::SignalType::Term, "word".into()),
+            signal(v1::SignalType::TmkPdqf, "word".into()),
             v1::Signal::default(),
         ],
         ..v1::ScreenSignalsRequest::default()

@@ -7,6 +7,7 @@ use bulwark::io::store::Store;
 use bulwark::proto::v1;
 use bulwark::proto::v1::admin_service_client::AdminServiceClient;
 use bulwark::proto::v1::bank_service_client::BankServiceClient;
+use bulwark::proto::v1::exchange_service_client::ExchangeServiceClient;
 use bulwark::proto::v1::screening_service_client::ScreeningServiceClient;
 use bulwark::server::install_crypto;
 use bulwark::server::whole::{Whole, existing_keys, store_settings};
@@ -66,6 +67,11 @@ impl Caller {
         BankServiceClient::new(self.channel.clone())
     }
 
+    /// Exchanges.
+    pub fn exchanges(&self) -> ExchangeServiceClient<Keyed> {
+        ExchangeServiceClient::new(self.channel.clone())
+    }
+
     /// Administration.
     pub fn admin(&self) -> AdminServiceClient<Keyed> {
         AdminServiceClient::new(self.channel.clone())
@@ -78,10 +84,39 @@ pub struct Service {
     pub folder: TempDir,
     /// The first key.
     pub admin_key: String,
+    address: String,
     channel: Channel,
     stop: CancellationToken,
     serving: JoinHandle<()>,
     settings: Settings,
+}
+
+/// A service that was ended.
+pub struct Ended {
+    folder: TempDir,
+    settings: Settings,
+    admin_key: String,
+}
+
+impl Ended {
+    /// Starts it again on the same data.
+    pub async fn start(self) -> Service {
+        Service::open(self.folder, self.settings, Some(self.admin_key)).await
+    }
+
+    /// Changes its store while nobody serves it.
+    pub async fn change_store(&self, change: impl AsyncFnOnce(&Store)) {
+        let store = open_store(&self.settings).await;
+        change(&store).await;
+        store.close().await.expect("closed");
+    }
+}
+
+/// The store of a service that is not running.
+async fn open_store(settings: &Settings) -> Store {
+    let keys = existing_keys(&settings.general.data_dir, &Clock::system());
+    let keys = Arc::new(keys.expect("keys"));
+    Store::open(store_settings(settings), keys, Clock::system()).await.expect("opens")
 }
 
 impl Service {
@@ -115,26 +150,35 @@ impl Service {
         let serving = tokio::spawn(async move {
             whole.serve(vec![listener], None, until).await.expect("serves");
         });
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+        let address = format!("http://{address}");
+        let endpoint = Endpoint::from_shared(address.clone()).expect("an address");
         let channel = endpoint.connect_lazy();
-        Self { folder, admin_key, channel, stop, serving, settings }
+        Self { folder, admin_key, address, channel, stop, serving, settings }
     }
 
     /// Ends it in order and starts it again on the same data.
     pub async fn restart(self) -> Self {
+        self.stop().await.start().await
+    }
+
+    /// Ends it in order.
+    pub async fn stop(self) -> Ended {
         self.stop.cancel();
         self.serving.await.expect("ends");
-        Self::open(self.folder, self.settings, Some(self.admin_key)).await
+        Ended { folder: self.folder, settings: self.settings, admin_key: self.admin_key }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        self.address.clone()
     }
 
     /// Ends it in order, and opens its store alone.
     pub async fn into_store(self) -> (TempDir, Store) {
         self.stop.cancel();
         self.serving.await.expect("ends");
-        let keys = existing_keys(&self.settings.general.data_dir, &Clock::system());
-        let keys = Arc::new(keys.expect("keys"));
-        let store = Store::open(store_settings(&self.settings), keys, Clock::system()).await;
-        (self.folder, store.expect("opens"))
+        let store = open_store(&self.settings).await;
+        (self.folder, store)
     }
 
     /// Keeps its database locked until what this gives is dropped.
@@ -168,6 +212,16 @@ impl Service {
         environment: v1::Environment,
         roles: &[v1::Role],
     ) -> Caller {
+        self.caller(&self.key_for(tenant, environment, roles).await.1)
+    }
+
+    /// Makes a credential and gives its name and key.
+    pub async fn key_for(
+        &self,
+        tenant: &str,
+        environment: v1::Environment,
+        roles: &[v1::Role],
+    ) -> (String, String) {
         let mut admin = self.admin().admin();
         let made = admin.create_credential(v1::CreateCredentialRequest {
             credential: Some(v1::Credential {
@@ -179,7 +233,8 @@ impl Service {
             }),
             request_id: String::new(),
         });
-        self.caller(&made.await.expect("made").into_inner().key)
+        let made = made.await.expect("made").into_inner();
+        (made.credential.expect("a credential").credential_id, made.key)
     }
 
     /// A curator and a screener who sees detail, of the operator's trial environment.

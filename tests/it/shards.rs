@@ -30,7 +30,7 @@ const ADDRESS: &str = "shard.address=http://127.0.0.1:{port}";
 const PATIENT: &str = "shard.answer_time_max=8 s";
 
 /// Processes on one database, of one key ring.
-struct Fleet {
+pub struct Fleet {
     folder: tempfile::TempDir,
     store: String,
     servers: Vec<Option<Server>>,
@@ -40,7 +40,7 @@ struct Fleet {
 
 impl Fleet {
     /// A process for each shard named, as `2/3`; each with these settings, too.
-    async fn start(cluster: &Cluster, own: &[&str], more: &[&str]) -> Self {
+    pub async fn start(cluster: &Cluster, own: &[&str], more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = format!("store.url={}", cluster.url(&cluster.database()));
         let mut fleet =
@@ -83,15 +83,15 @@ impl Fleet {
         self.servers[at] = Some(tokio::task::block_in_place(|| Server::start_with(&data, &sets)));
     }
 
-    fn calls(&self, at: usize) -> Keyed {
+    pub fn calls(&self, at: usize) -> Keyed {
         channel(&self.servers[at].as_ref().expect("runs").url, &self.key)
     }
 
-    fn banks(&self, at: usize) -> BankServiceClient<Keyed> {
+    pub fn banks(&self, at: usize) -> BankServiceClient<Keyed> {
         BankServiceClient::new(self.calls(at))
     }
 
-    fn screening(&self, at: usize) -> ScreeningServiceClient<Keyed> {
+    pub fn screening(&self, at: usize) -> ScreeningServiceClient<Keyed> {
         ScreeningServiceClient::new(self.calls(at)).max_decoding_message_size(64 << 20)
     }
 
@@ -103,7 +103,7 @@ impl Fleet {
     }
 
     /// Waits until each process knows so many that keep each other shard.
-    async fn complete(&self, holders: u32) {
+    pub async fn complete(&self, holders: u32) {
         for at in 0..self.servers.len() {
             let began = Instant::now();
             loop {
@@ -388,6 +388,15 @@ async fn only_who_has_the_key_ring_asks_a_shard_and_only_the_one_that_it_keeps()
         let answer = refused(of(key).count_entries(counting.clone()).await);
         assert_eq!(answer, (Code::PermissionDenied, "ROLE_MISSING".into()));
     }
+    let firing = v1::FindGoodRequest {
+        shard: shard(2, 2),
+        tenant_id: "operator".into(),
+        environment: v1::Environment::Test.into(),
+        bank_id: "known".into(),
+        signals: vec![sought(5)],
+    };
+    let answer = refused(of(&fleet.key).find_good(firing.clone()).await);
+    assert_eq!(answer, (Code::PermissionDenied, "ROLE_MISSING".into()));
     let other = KeyRing::generate(&Clock::system());
     let answer = refused(of(&ring_key(&other)).look_up(asking.clone()).await);
     assert_eq!(answer, (Code::Unauthenticated, "CREDENTIAL_INVALID".into()));
@@ -415,6 +424,8 @@ async fn only_who_has_the_key_ring_asks_a_shard_and_only_the_one_that_it_keeps()
     assert!(answer.index_number >= number && answer.sources.len() == 1);
     let answer = of(&key).count_entries(counting.clone()).await.expect("answered").into_inner();
     assert_eq!(answer.banks[0].bank_id, "known");
+    let answer = of(&key).find_good(firing).await.expect("answered").into_inner();
+    assert!(answer.goods.is_empty(), "there is no negative bank");
     for wrong in [shard(1, 2), shard(2, 3), shard(1, 1)] {
         let asking = v1::LookUpRequest { shard: wrong, ..asking.clone() };
         let answer = refused(of(&key).look_up(asking).await);

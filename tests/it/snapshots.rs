@@ -55,6 +55,7 @@ async fn fill(data: &Path) {
     store.record(Event::BankPut { scope: scope(), bank: other }).await.unwrap();
     for first in (0..LISTED).step_by(1000) {
         let entry = |n| Entry {
+            background: None,
             id: EntryId::parse(&format!("l{n}")).unwrap(),
             signals: vec![BankedSignal { signal: listed(n), quality: Some(100) }],
             state: EntryState::Active,

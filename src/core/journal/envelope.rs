@@ -138,7 +138,8 @@ codes! {
     kind_code, kind_low: EventKind {
         TenantPut = 1, CredentialPut = 2, SurfacePut = 3, BankPut = 4, BankDeleted = 5,
         EntriesPut = 6, VerdictGiven = 7, OutcomeRecorded = 8, Counted = 9, CountsLost = 10,
-        Restored = 11,
+        Restored = 11, PartnerPut = 12, ExchangePut = 13, ExchangeDeleted = 14,
+        ExchangeAdvanced = 15,
     }
 }
 
@@ -218,7 +219,11 @@ fn figures(
         | Event::BankPut { .. }
         | Event::BankDeleted { .. }
         | Event::CountsLost { .. }
-        | Event::Restored { .. } => Vec::new(),
+        | Event::Restored { .. }
+        | Event::PartnerPut { .. }
+        | Event::ExchangePut { .. }
+        | Event::ExchangeDeleted { .. }
+        | Event::ExchangeAdvanced { .. } => Vec::new(),
         Event::EntriesPut { entries, .. } => {
             let mut states = BTreeMap::<EntryState, u64>::new();
             for entry in entries {

@@ -1,5 +1,6 @@
 //! One line of a CSV file: which columns it has, and what they say.
 
+use crate::core::advice::AdviceType;
 use crate::core::bank::BankedSignal;
 use crate::core::id::EntryId;
 use crate::core::list_file::words::{BadFile, Columns, Common};
@@ -59,6 +60,10 @@ fn type_of(text: &str) -> Result<SignalType, String> {
         "pdq" => SignalType::Pdq,
         "vpdq_frame" => SignalType::VpdqFrame,
         "photodna" => SignalType::PhotoDna,
+        "account" => SignalType::Advice(AdviceType::Account),
+        "url" => SignalType::Advice(AdviceType::Url),
+        "term" => SignalType::Advice(AdviceType::Term),
+        "tactic" => SignalType::Advice(AdviceType::Tactic),
         custom => SignalType::Custom(
             CustomType::parse(custom).map_err(|problem| format!("type {problem}"))?,
         ),

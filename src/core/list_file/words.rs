@@ -3,13 +3,17 @@
 use crate::core::bank::EntryState;
 use crate::core::signal::SignalType;
 use crate::core::verdict::Provenance;
+use serde::{Deserialize, Serialize};
 
 /// Longest line, in bytes.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Most columns of a CSV file.
 pub const COLUMNS_MAX: usize = 256;
+/// Most signals of one entry.
+pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
+
 /// Which column of a CSV file holds what, by the names in its first line; an empty name is no column.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Columns {
     /// The value; must be named.
     pub value: String,
@@ -30,7 +34,8 @@ pub struct Columns {
 }
 
 /// How a file is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Format {
     /// One value of this type a line; empty lines and lines that begin with `#` are passed over.
     Text(SignalType),

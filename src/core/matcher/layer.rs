@@ -149,7 +149,7 @@ impl Draft {
                 Signal::Md5(value) => self.md5.push((*value, number)),
                 Signal::Sha1(value) => self.sha1.push((*value, number)),
                 Signal::Sha256(value) => self.sha256.push((*value, number)),
-                other @ (Signal::PhotoDna(_) | Signal::Custom(..)) => {
+                other @ (Signal::PhotoDna(_) | Signal::Custom(..) | Signal::Advice(_)) => {
                     self.opaque.push((other.clone(), number));
                 }
             }

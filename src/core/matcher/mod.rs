@@ -16,6 +16,9 @@ mod layer;
 mod merge;
 mod written;
 mod summed;
+mod good;
+pub mod window;
+pub mod groups;
 #[cfg(test)]
 mod tests;
 
@@ -343,7 +346,7 @@ impl Matcher {
                 Signal::Sha256(value) => {
                     layer.sha256.numbers_of(value).for_each(|entry| found(0, entry, None));
                 }
-                other @ (Signal::PhotoDna(_) | Signal::Custom(..)) => {
+                other @ (Signal::PhotoDna(_) | Signal::Custom(..) | Signal::Advice(_)) => {
                     layer.opaque.numbers_of(other).for_each(|entry| found(0, entry, None));
                 }
             }

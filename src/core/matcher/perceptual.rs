@@ -81,6 +81,12 @@ impl Perceptual {
         (0..self.table.len() as u32).flat_map(|place| self.hashes_at(place))
     }
 
+    /// Bytes of memory that they take.
+    pub(super) fn bytes(&self) -> usize {
+        let starts = self.starts.as_ref().map_or(0, |starts| size_of_val(&**starts));
+        self.table.bytes() + starts + size_of_val(&*self.entries) + size_of_val(&*self.qualities)
+    }
+
     /// Number of hashes.
     pub(super) const fn len(&self) -> usize {
         self.entries.len()

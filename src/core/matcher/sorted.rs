@@ -24,6 +24,12 @@ impl Lead for u32 {
     }
 }
 
+impl Lead for u64 {
+    fn lead(&self) -> u64 {
+        *self
+    }
+}
+
 impl Lead for Signal {
     /// Values of a source's own may have any form: nothing is guessed.
     fn lead(&self) -> u64 {
@@ -50,6 +56,11 @@ impl<K: Ord + Lead> Sorted<K> {
         let start = self.first_not_below(key);
         let equal = self.keys[start..].iter().take_while(|other| *other == key).count();
         self.numbers[start..start + equal].iter().copied()
+    }
+
+    /// Bytes of memory that they take.
+    pub(super) const fn bytes(&self) -> usize {
+        size_of_val(&*self.keys) + size_of_val(&*self.numbers)
     }
 
     /// All values with their numbers, in order.

@@ -1,9 +1,11 @@
 //! The matcher against a list that is gone through from end to end, through changes, merges and pictures of before.
 
+mod good;
 mod model;
 mod written;
 
 use super::*;
+use crate::core::advice::{Advice, AdviceType};
 use crate::core::bank::{BankedSignal, EntryState, RATIO_ALL};
 use crate::core::signal::{Bits256, CustomType};
 use proptest::prelude::*;
@@ -22,7 +24,7 @@ const KINDS: [SignalType; 6] = [
 
 fn kinds() -> Vec<SignalType> {
     let own = SignalType::Custom(CustomType::parse("own").unwrap());
-    KINDS.into_iter().chain([own]).collect()
+    KINDS.into_iter().chain([own, SignalType::Advice(AdviceType::Term)]).collect()
 }
 
 fn bank(name: &str, enabled: bool) -> Bank {
@@ -37,6 +39,7 @@ fn bank(name: &str, enabled: bool) -> Bank {
         vetted: true,
         legal_basis: String::new(),
         freshness_max: None,
+        quorum: None,
         version: 1,
         created: NOW,
         changed: NOW,
@@ -54,7 +57,8 @@ fn value(kind: usize, n: u8) -> Signal {
         3 => Signal::Pdq(bits(n)),
         4 => Signal::VpdqFrame(bits(n)),
         5 => Signal::PhotoDna([n, 1].into()),
-        _ => Signal::Custom(CustomType::parse("own").unwrap(), [n].into()),
+        6 => Signal::Custom(CustomType::parse("own").unwrap(), [n].into()),
+        _ => Signal::Advice(Advice::Term(format!("term {n}").into())),
     }
 }
 
@@ -67,6 +71,7 @@ fn entry(name: u8, state: EntryState, signals: &[Given]) -> Entry {
         }
     }
     Entry {
+        background: None,
         id: EntryId::parse(&format!("e{name}")).unwrap(),
         signals: banked,
         state,
@@ -120,7 +125,7 @@ impl Model {
 
     fn agrees(&self, matcher: &Matcher) {
         let mut scratch = Scratch::default();
-        for kind in 0..7 {
+        for kind in 0..8 {
             for n in 0..6 {
                 for quality in [None, Some(40), Some(100)] {
                     let signal = value(kind, n);
@@ -266,6 +271,7 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
         Signal::Md5(digest)
     };
     let numbered = |n: u32, state| Entry {
+        background: None,
         id: EntryId::parse(&format!("n{n}")).unwrap(),
         signals: vec![BankedSignal { signal: digest(n), quality: None }],
         ..entry(0, state, &[])

@@ -15,6 +15,7 @@ const NO_BANK: &str = "no enforced bank holds entries for this check";
 const BANK_TOO_OLD: &str = "a bank has not changed for longer than it allows";
 const NOT_COMPARED: &str = "time ran out before every signal was compared";
 const SHARD_MISSING: &str = "a shard of the banks did not answer";
+const OUTSIDE_MISSING: &str = "a service outside was not heard of every hash";
 const TOO_LITTLE_STRUCTURE: &str = "a frame has too little structure for a meaningful hash";
 
 /// Whether a call on this surface must name a legal basis and did not.
@@ -64,6 +65,9 @@ pub fn cover(
                         Some(_) if elsewhere.is_missing() => {
                             (CheckState::SourceUnavailable, SHARD_MISSING)
                         }
+                        Some(given) if given.is_unheard(&part.part, elsewhere) => {
+                            (CheckState::SourceUnavailable, OUTSIDE_MISSING)
+                        }
                         Some(given) => given.state(matcher, elsewhere, now),
                     },
                 };
@@ -111,6 +115,11 @@ fn given(probes: &[Probe]) -> BTreeMap<(&str, Check), Given> {
 }
 
 impl Given {
+    /// Whether a service outside was not heard that is asked about signals like these.
+    fn is_unheard(&self, part: &str, elsewhere: &Elsewhere) -> bool {
+        self.kinds.contains(&SignalType::Pdq) && elsewhere.outside.is_missing(part)
+    }
+
     /// Whether some bank holds what can be compared with, is fresh, and takes the quality of every frame.
     fn state(
         &self,

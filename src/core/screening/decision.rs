@@ -8,13 +8,13 @@ use crate::core::screening::coverage::{
     completeness, cover, lacks_legal_basis, without_legal_basis,
 };
 use crate::core::screening::elsewhere::Elsewhere;
-use crate::core::screening::finding::{Found, Lookup, weigh};
+use crate::core::screening::finding::{Found, Lookup, keep_strictest, weigh};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::core::verdict::{
-    Assurance, BankVersion, CheckState, Disposition, Finding, OnIncomplete, RecommendedAction,
-    Verdict, Versions,
+    Assurance, BankVersion, Brake, CheckState, Disposition, Finding, OnIncomplete,
+    RecommendedAction, Verdict, Versions,
 };
 use std::time::Duration;
 
@@ -84,9 +84,16 @@ impl Deciding {
 
     /// Decides from what was found. A check for which signals are left was not carried out: time ran out.
     ///
-    /// It never answers `ALLOW` for want of a list: see [`completeness`].
+    /// It never answers `ALLOW` for want of a list: see [`completeness`]. Guards are asked through `brake`, which may let
+    /// matches ask for less than they did, never for `ALLOW`.
     #[must_use]
-    pub fn conclude(self, holding: &Holding, surface: &Surface, question: &Question) -> Decided {
+    pub fn conclude(
+        self,
+        holding: &Holding,
+        surface: &Surface,
+        question: &Question,
+        brake: impl FnOnce(&mut Found),
+    ) -> Decided {
         let Self { lookup, moment, mut versions } = self;
         versions.policy = surface.version;
         let (found, coverage) = match lookup {
@@ -96,6 +103,8 @@ impl Deciding {
                 let (matcher, elsewhere) = (&holding.matcher, &moment.elsewhere);
                 let coverage = cover(matcher, surface, question, left, elsewhere, moment.now);
                 let mut found = lookup.found(&question.probes);
+                brake(&mut found);
+                keep_strictest(&mut found.counted);
                 found.counted.extend(weigh(surface, &question.scores));
                 (found, coverage)
             }
@@ -111,7 +120,8 @@ impl Deciding {
         };
         let assurance =
             found.counted.iter().map(Finding::assurance).max().unwrap_or(Assurance::None);
-        let verdict = Verdict {
+        let review = found.counted.iter().filter_map(Finding::review).max();
+        let mut verdict = Verdict {
             id: moment.id,
             disposition,
             assurance,
@@ -120,15 +130,22 @@ impl Deciding {
             shadow_findings: found.shadow,
             coverage,
             incomplete,
+            brakes: Vec::new(),
+            review,
             versions,
             decided: moment.now,
         };
+        if question.over_budget {
+            verdict.hold(Brake::Budget);
+        }
         Decided { verdict, completeness }
     }
 }
 
-/// What a bank's ratio is drawn from: the item's name; its digest, or any signal of it, where it has none.
-fn seed(context: &Context, question: &Question) -> Vec<u8> {
+/// What tells an item from others, and what a bank's ratio is drawn from: the item's name; its digest, or any signal of
+/// it, where it has none.
+#[must_use]
+pub fn seed(context: &Context, question: &Question) -> Vec<u8> {
     if let Some(item) = &context.item {
         return item.as_str().as_bytes().to_vec();
     }

@@ -1,9 +1,10 @@
-//! What processes that keep other shards of the banks say to a question: matches, and what they could compare with.
+//! What others say to a question: matches, and what they could compare with.
 
 use crate::core::bank::Effect;
 use crate::core::hamming::Scratch;
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::{Hit, Matcher, Query};
+use crate::core::screening::outside::Outside;
 use crate::core::screening::question::Probe;
 use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::Provenance;
@@ -108,7 +109,7 @@ fn nearest(hits: Vec<Hit<'_>>, most: usize) -> Vec<FarHit> {
     kept
 }
 
-/// What all other shards say to one question.
+/// What all others say to one question: processes that keep other shards of the banks, and services outside.
 #[derive(Debug, Clone, Default)]
 pub struct Elsewhere {
     hits: Vec<Vec<FarHit>>,
@@ -119,6 +120,8 @@ pub struct Elsewhere {
     pub index: Option<u64>,
     /// For how long the oldest of them may have missed something.
     pub index_age: Duration,
+    /// What came of asking services outside.
+    pub outside: Outside,
 }
 
 impl Elsewhere {
@@ -156,10 +159,11 @@ impl Elsewhere {
         self.missing > 0
     }
 
-    /// Whether another shard has signals of a type in a bank that count.
+    /// Whether another shard has signals of a type in a bank that count, or a service was heard that the bank learns from.
     #[must_use]
     pub fn has(&self, kind: &SignalType, bank: &BankId) -> bool {
-        !self.sources.is_empty() && self.sources.contains(&(kind.clone(), bank.clone()))
+        self.outside.has(kind, bank)
+            || (!self.sources.is_empty() && self.sources.contains(&(kind.clone(), bank.clone())))
     }
 
     /// Adds the matches of the question's signal at this place to those found here; they stand in the same order as if

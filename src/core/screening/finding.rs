@@ -4,11 +4,12 @@ use crate::core::bank::{BankMode, BankRole, Effect, RATIO_ALL};
 use crate::core::hamming::Scratch;
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::{Hit, Matcher, Query};
+use crate::core::opinion::Merged;
 use crate::core::policy::Surface;
 use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::{GivenScore, Probe};
 use crate::core::signal::{Signal, SignalType};
-use crate::core::verdict::{Assurance, Disposition, Finding, Match, Score};
+use crate::core::verdict::{Assurance, Disposition, Finding, Match, ReviewPriority, Score};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +24,16 @@ pub struct Found {
     pub counted: Vec<Finding>,
     /// Those that are shown apart: shadow mode, outside the ratio, on trial, or overruled.
     pub shadow: Vec<Finding>,
+}
+
+impl Found {
+    /// The matches that decide.
+    pub fn matches(&mut self) -> impl Iterator<Item = &mut Match> {
+        self.counted.iter_mut().filter_map(|finding| match finding {
+            Finding::Match(found) => Some(found),
+            Finding::Score(_) => None,
+        })
+    }
 }
 
 /// Whether an item is among the share of items for which a bank's matches count. One draw an item and bank, always
@@ -88,13 +99,19 @@ fn parts_of_one_digest(probes: &[Probe]) -> BTreeSet<&str> {
     digests.into_iter().filter(|(_, values)| values.len() == 1).map(|(part, _)| part).collect()
 }
 
-fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
+/// What a probe's being equal or near to an entry is worth, before anything overrules it.
+#[must_use]
+pub fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
     let kind = probe.signal.kind();
+    let review = kind.is_advice().then(|| review_of(hit));
     let disposition = match hit.effect {
+        _ if kind.is_advice() => Disposition::Allow,
         Effect::HoldAtMost => hit.disposition.min(Disposition::Hold),
         Effect::Absent | Effect::Shadow | Effect::Full => hit.disposition,
     };
-    let assurance = if kind.is_digest() && hit.bank.vetted && hit.effect == Effect::Full {
+    let assurance = if kind.is_advice() {
+        Assurance::Investigate
+    } else if kind.is_digest() && hit.bank.vetted && hit.effect == Effect::Full {
         Assurance::VerifiedKnown
     } else if kind.is_perceptual() && disposition < Disposition::Block {
         Assurance::Investigate
@@ -114,6 +131,19 @@ fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
         assurance,
         suppressed_by: None,
         provenance: hit.provenance.clone(),
+        brake: None,
+        review,
+    }
+}
+
+/// How soon a person should look at what matches an entry of advice.
+fn review_of(hit: &Hit<'_>) -> ReviewPriority {
+    let is_doubtful = hit.effect != Effect::Full
+        || matches!(hit.provenance.opinion, Some(opinion) if opinion != Merged::Positive);
+    match (is_doubtful, hit.provenance.confirmed_by_us) {
+        (true, _) => ReviewPriority::Low,
+        (false, false) => ReviewPriority::Normal,
+        (false, true) => ReviewPriority::High,
     }
 }
 
@@ -257,7 +287,7 @@ fn confirm_by_two_algorithms(seen: &mut BTreeMap<Sight, Seen>) {
     for (sight, one) in seen.iter() {
         let counts =
             one.is_counted && one.effect == Effect::Full && one.found.suppressed_by.is_none();
-        if !sight.kind.is_digest() && counts {
+        if !sight.kind.is_digest() && !sight.kind.is_advice() && counts {
             // A frame's hash and a picture's are one algorithm under two names.
             let family = match &sight.kind {
                 SignalType::VpdqFrame => SignalType::Pdq,
@@ -267,14 +297,15 @@ fn confirm_by_two_algorithms(seen: &mut BTreeMap<Sight, Seen>) {
         }
     }
     for (sight, one) in seen.iter_mut() {
-        if one.is_vetted && algorithms.get(&key(sight)).is_some_and(|families| families.len() >= 2)
-        {
+        let agree = || algorithms.get(&key(sight)).is_some_and(|families| families.len() >= 2);
+        if one.is_vetted && !sight.kind.is_advice() && agree() {
             one.found.assurance = Assurance::VerifiedKnown;
         }
     }
 }
 
-fn keep_strictest(findings: &mut Vec<Finding>) {
+/// Puts the strictest and nearest first, and leaves out what is too many.
+pub(super) fn keep_strictest(findings: &mut Vec<Finding>) {
     findings.sort_by_key(|finding| {
         let distance = match finding {
             Finding::Match(found) => found.distance,

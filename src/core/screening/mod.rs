@@ -3,6 +3,7 @@
 //! Rooms stand in order of dependence: each uses only rooms declared above it.
 
 pub mod question;
+pub mod outside;
 pub mod elsewhere;
 pub mod finding;
 pub mod coverage;

@@ -1,7 +1,8 @@
 //! What is asked of the banks: signals to look for, scores to weigh, and what could not be examined.
 
+use crate::core::bank::PDQ_QUALITY_MIN;
 use crate::core::media::{Digests, Examined, Part};
-use crate::core::signal::Signal;
+use crate::core::signal::{Bits256, Signal};
 use crate::core::verdict::{Check, CheckState, Covered, Dihedral, Form};
 use std::sync::Arc;
 
@@ -59,7 +60,16 @@ pub struct Question {
     pub scores: Vec<GivenScore>,
     /// Some of the hashes are from coefficients, and not quite canonical.
     pub by_coefficients: bool,
+    /// The bytes were seen, and not only what somebody says of them.
+    pub from_bytes: bool,
+    /// The sender's items were too many: the answer is `HOLD`, whatever is found.
+    pub over_budget: bool,
 }
+
+/// What a question by signals alone costs, for each so many signals: who need not have the bytes can ask about anything.
+const COST_OF_SIGNALS: u32 = 4;
+/// Signals of one item that are asked about at the price of one: as many as all forms of a picture have.
+const SIGNALS_PER_COST: usize = 64;
 
 const BYTES_NOT_SEEN: &str = "signals as given, bytes not seen";
 const TRANSFORMS_NOT_COVERED: &str = "signals as given, bytes not seen, transforms not covered";
@@ -87,7 +97,7 @@ impl Question {
     /// What an examination of bytes asks.
     #[must_use]
     pub fn of_examined(examined: &Examined) -> Self {
-        let mut question = Self::default();
+        let mut question = Self { from_bytes: true, ..Self::default() };
         for (place, part) in examined.parts.iter().enumerate() {
             question.add_part(part, place == 0);
         }
@@ -97,7 +107,49 @@ impl Question {
     /// What an item's digests alone ask, before it was decoded.
     #[must_use]
     pub fn of_digests(digests: &Digests) -> Self {
-        Self { probes: digest_probes(digests, &Arc::from("")).to_vec(), ..Self::default() }
+        let probes = digest_probes(digests, &Arc::from("")).to_vec();
+        Self { probes, from_bytes: true, ..Self::default() }
+    }
+
+    /// What it costs of a budget.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        if self.from_bytes {
+            return 1;
+        }
+        u32::try_from(self.probes.len().div_ceil(SIGNALS_PER_COST))
+            .map_or(u32::MAX, |pieces| pieces.saturating_mul(COST_OF_SIGNALS))
+    }
+
+    /// Hashes of its pictures as they are, and all hashes, turned ones included, for who compares questions. Of signals
+    /// alone it is not known which of them are of the picture as it is.
+    #[must_use]
+    pub fn pictures(&self) -> (Vec<Bits256>, Vec<Bits256>) {
+        let hashes = self.probes.iter().filter(|probe| probe.signal.kind().is_perceptual());
+        let is_plain = |probe: &&Probe| {
+            !self.from_bytes
+                || (probe.form == Form::Canonical && probe.dihedral == Dihedral::Original)
+        };
+        let bits = |probe: &Probe| {
+            let is_of_quality = probe.quality.is_none_or(|quality| quality >= PDQ_QUALITY_MIN);
+            probe.signal.bits().copied().filter(|_| is_of_quality)
+        };
+        (
+            hashes.clone().filter(is_plain).filter_map(bits).collect(),
+            hashes.filter_map(bits).collect(),
+        )
+    }
+
+    /// Hashes of its pictures as they are that mean something, each with what it came from, for whoever asks others about
+    /// them: PDQ only.
+    pub fn plain(&self) -> impl Iterator<Item = (&Probe, Bits256)> {
+        self.probes.iter().filter_map(|probe| {
+            let Signal::Pdq(bits) = &probe.signal else { return None };
+            let is_plain = !self.from_bytes
+                || (probe.form == Form::Canonical && probe.dihedral == Dihedral::Original);
+            let is_of_quality = probe.quality.is_none_or(|quality| quality >= PDQ_QUALITY_MIN);
+            (is_plain && is_of_quality).then_some((probe, *bits))
+        })
     }
 
     fn add_part(&mut self, part: &Part, is_whole: bool) {
@@ -140,13 +192,16 @@ impl Question {
             Check::ExactMatch => true,
             Check::ImageMatch => matches!(kind, MediaKind::Unsaid | MediaKind::Image),
             Check::VideoMatch => matches!(kind, MediaKind::Unsaid | MediaKind::Video),
-            Check::ExternalScore => false,
+            Check::ExternalScore | Check::AdviceMatch => false,
         };
         let turned = probes.iter().any(|probe| probe.dihedral != Dihedral::Original);
+        let given = |check| probes.iter().any(|probe| Check::of(&probe.signal.kind()) == check);
+        let advice = Some(Check::AdviceMatch).filter(|check| given(*check));
         let coverage = [Check::ExactMatch, Check::ImageMatch, Check::VideoMatch]
             .into_iter()
+            .chain(advice)
             .map(|check| {
-                let given = probes.iter().any(|probe| Check::of(&probe.signal.kind()) == check);
+                let given = given(check);
                 match (given, applies(check)) {
                     (true, _) if check == Check::ImageMatch && !turned => {
                         covered(check, CheckState::Checked, TRANSFORMS_NOT_COVERED, "")

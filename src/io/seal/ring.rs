@@ -4,18 +4,18 @@
 //! signed under an earlier key stays readable. The look-up key never changes, since rows are found by it.
 
 mod opening;
+mod signing;
 mod wrapping;
 
 use super::cipher::{self, KeyId, Place, Session};
 use crate::core::id::TenantId;
-use crate::core::journal::checkpoint::{self, Checkpoint, NoteSignature};
 use crate::core::journal::envelope::Pseudonym;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::io::clock::Clock;
 use aws_lc_rs::aead::LessSafeKey;
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -285,38 +285,6 @@ impl KeyRing {
     #[must_use]
     pub fn mark(&self, place: &Place) -> [u8; 32] {
         mac(&self.marks, &[&place.clone().into_bytes()])
-    }
-
-    /// Signs a checkpoint and gives the note.
-    #[must_use]
-    pub fn sign(&self, size: u64, root: [u8; 32]) -> String {
-        let checkpoint = Checkpoint { origin: self.file.origin.clone(), size, root };
-        let key = checkpoint::key_id(&self.file.origin, &self.newest().verifier);
-        let bytes = self.signer.sign(checkpoint.body().as_bytes()).as_ref().to_vec();
-        checkpoint.note(&[NoteSignature { name: self.file.origin.clone(), key, bytes }])
-    }
-
-    /// Reads a note that a key of this ring has signed; `None` for any other.
-    #[must_use]
-    pub fn verify(&self, note: &str) -> Option<Checkpoint> {
-        let (checkpoint, body, signatures) = Checkpoint::read(note).ok()?;
-        let signed = signatures.iter().any(|signature| {
-            self.file.generations.iter().any(|generation| {
-                signature.name == self.file.origin
-                    && signature.key == checkpoint::key_id(&self.file.origin, &generation.verifier)
-                    && UnparsedPublicKey::new(&ED25519, &generation.verifier)
-                        .verify(body.as_bytes(), &signature.bytes)
-                        .is_ok()
-            })
-        });
-        (signed && checkpoint.origin == self.file.origin).then_some(checkpoint)
-    }
-
-    /// Keys by which anybody can verify checkpoints, the newest last (signed-note verifier keys).
-    #[must_use]
-    pub fn verifier_keys(&self) -> Vec<String> {
-        let keys = self.file.generations.iter();
-        keys.map(|key| checkpoint::verifier_key(&self.file.origin, &key.verifier)).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use super::rows::{self, Document, NO_SCOPE};
 use crate::core::access::{Credential, Scope, Tenant};
 use crate::core::bank::{Bank, Entry, EntryState};
 use crate::core::event::{Event, EventKind};
+use crate::core::exchange::{Exchange, Partner, Progress};
 use crate::core::id::EntryId;
 use crate::core::journal::envelope::event_kind_code;
 use crate::core::policy::Surface;
@@ -114,6 +115,20 @@ impl Expected {
             Event::OutcomeRecorded { scope, outcome } => {
                 self.outcome(conn, report, scope, outcome.verdict.as_str(), number).await?;
             }
+            Event::PartnerPut { scope, partner } => {
+                self.document(&scope.to_string(), number, &**partner);
+            }
+            Event::ExchangePut { scope, exchange } => {
+                self.document(&scope.to_string(), number, &**exchange);
+            }
+            Event::ExchangeAdvanced { scope, progress } => {
+                self.document(&scope.to_string(), number, &**progress);
+            }
+            Event::ExchangeDeleted { scope, exchange, .. } => {
+                for kind in [Exchange::KIND, Progress::KIND] {
+                    self.documents.remove(&(kind, scope.to_string(), exchange.to_string()));
+                }
+            }
             Event::Counted { .. } | Event::CountsLost { .. } | Event::Restored { .. } => {}
         }
         Ok(())
@@ -189,7 +204,9 @@ impl Expected {
                 continue;
             }
             let wanted = if entry.state == EntryState::Removed {
-                self.tombstones.remove(&tombstone).unwrap_or_default()
+                let kept = self.tombstones.remove(&tombstone).unwrap_or_default();
+                // What its source withdrew leaves nothing.
+                if entry.is_withdrawn() { BTreeSet::new() } else { kept }
             } else {
                 wanted
             };
@@ -220,6 +237,9 @@ impl Expected {
         self.documents_of::<Credential>(conn, keys, report, EventKind::CredentialPut).await?;
         self.documents_of::<Surface>(conn, keys, report, EventKind::SurfacePut).await?;
         self.documents_of::<Bank>(conn, keys, report, EventKind::BankPut).await?;
+        self.documents_of::<Partner>(conn, keys, report, EventKind::PartnerPut).await?;
+        self.documents_of::<Exchange>(conn, keys, report, EventKind::ExchangePut).await?;
+        self.documents_of::<Progress>(conn, keys, report, EventKind::ExchangeAdvanced).await?;
         for (kind, scope, name) in self.documents.keys() {
             report.fault(format!("{kind} {scope}/{name}"), "missing");
         }

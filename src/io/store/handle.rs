@@ -7,6 +7,7 @@ use super::figures::SnapshotFigures;
 use super::held::Held;
 use super::inbox::{Change, Job, Message, Refusal, Shared};
 use super::lease::{Lease, Task};
+use super::lookback::Lookback;
 use super::memory::Memory;
 use super::replica::Name;
 use super::requests::Key;
@@ -46,6 +47,7 @@ pub(super) struct Inner {
     pub(super) shared: Arc<Shared>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) counters: Counters,
+    pub(super) lookback: Lookback,
     /// Held while its file is written or moved, never while the database is waited for.
     pub(super) spool: Mutex<Spool>,
     /// Answers to requests whose verdicts wait in the spool.
@@ -161,6 +163,12 @@ impl Store {
     #[must_use]
     pub fn resident(&self) -> &Arc<Memory> {
         &self.0.shared.memory
+    }
+
+    /// Items that are remembered, and what was found of them.
+    #[must_use]
+    pub fn lookback(&self) -> &Lookback {
+        &self.0.lookback
     }
 
     /// The keys.

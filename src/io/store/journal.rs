@@ -255,6 +255,15 @@ pub async fn next(
     Ok(next)
 }
 
+/// The hash of the leaf at a number; nothing where the journal does not reach so far.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn leaf_of(conn: &mut Conn, number: u64) -> Result<Option<Hash>, StoreError> {
+    let sql = "SELECT leaf FROM journal WHERE number = $1";
+    conn.row(sql, vec![number.into()]).await?.map(|row| row.exact(0)).transpose()
+}
+
 /// The event with a number.
 ///
 /// # Errors

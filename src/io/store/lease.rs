@@ -23,11 +23,13 @@ pub enum Task {
     Reaping,
     /// Recomputing the whole journal in the background.
     Verifying,
+    /// Asking exchanges.
+    Exchanging,
 }
 
 impl Task {
     /// Every task.
-    pub const ALL: [Self; 2] = [Self::Reaping, Self::Verifying];
+    pub const ALL: [Self; 3] = [Self::Reaping, Self::Verifying, Self::Exchanging];
 
     /// Its name.
     #[must_use]
@@ -35,6 +37,7 @@ impl Task {
         match self {
             Self::Reaping => "reaping",
             Self::Verifying => "verifying",
+            Self::Exchanging => "exchanging",
         }
     }
 }

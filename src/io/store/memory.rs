@@ -179,6 +179,7 @@ mod tests {
 
     fn put(bank: &BankId, names: std::ops::Range<u32>, state: EntryState) -> Event {
         let entry = |n: u32| Entry {
+            background: None,
             id: EntryId::parse(&format!("e{n}")).unwrap(),
             state,
             signals: vec![BankedSignal { signal: Signal::Md5([n as u8; 16]), quality: None }],
@@ -205,6 +206,7 @@ mod tests {
             vetted: true,
             legal_basis: String::new(),
             freshness_max: None,
+            quorum: None,
             version: 1,
             created: Time::default(),
             changed: Time::default(),

@@ -4,12 +4,17 @@ use super::dialect::{Batch, Conn, Value};
 use super::error::StoreError;
 use super::rows::{self, Document, NO_SCOPE};
 use crate::core::access::Scope;
-use crate::core::bank::{Bank, Entry, EntryState};
+use crate::core::bank::{Bank, BankedSignal, Entry, EntryState};
 use crate::core::event::Event;
+use crate::core::exchange::{Exchange, Progress};
 use crate::core::id::BankId;
 use crate::core::time::Time;
 use crate::io::seal::KeyRing;
+use futures_util::future::join;
 use std::collections::BTreeMap;
+
+/// Rows of entries that are sealed and inserted at a time.
+const ROWS_AT_ONCE: usize = 256;
 
 /// Rows that nothing reads within a transaction, gathered to be inserted together at its end.
 #[derive(Default)]
@@ -29,7 +34,11 @@ pub const fn is_immediate(event: &Event) -> bool {
         | Event::SurfacePut { .. }
         | Event::BankPut { .. }
         | Event::BankDeleted { .. }
-        | Event::EntriesPut { .. } => true,
+        | Event::EntriesPut { .. }
+        | Event::PartnerPut { .. }
+        | Event::ExchangePut { .. }
+        | Event::ExchangeDeleted { .. }
+        | Event::ExchangeAdvanced { .. } => true,
         Event::VerdictGiven { .. }
         | Event::OutcomeRecorded { .. }
         | Event::Counted { .. }
@@ -74,6 +83,24 @@ pub async fn project(
             late.outcomes.push((scope.to_string(), outcome.verdict.to_string(), number));
             Ok(())
         }
+        Event::PartnerPut { scope, partner } => {
+            rows::put_document(conn, keys, &scope.to_string(), number, &**partner).await
+        }
+        Event::ExchangePut { scope, exchange } => {
+            rows::put_document(conn, keys, &scope.to_string(), number, &**exchange).await
+        }
+        Event::ExchangeAdvanced { scope, progress } => {
+            rows::put_document(conn, keys, &scope.to_string(), number, &**progress).await
+        }
+        Event::ExchangeDeleted { scope, exchange, .. } => {
+            for kind in [Exchange::KIND, Progress::KIND] {
+                let values: Vec<Value> =
+                    vec![scope.to_string().as_str().into(), exchange.as_str().into(), kind.into()];
+                let sql = "DELETE FROM document WHERE scope = $1 AND name = $2 AND kind = $3";
+                conn.run(sql, values).await?;
+            }
+            Ok(())
+        }
         Event::Counted { .. } | Event::CountsLost { .. } | Event::Restored { .. } => Ok(()),
     }
 }
@@ -103,7 +130,8 @@ async fn delete_bank(conn: &mut Conn, scope: &Scope, bank: &BankId) -> Result<()
     conn.run(sql, values).await.map(drop)
 }
 
-/// Replaces entries. Of a removed one the signals' fingerprints stay, so that it is not taken in again unasked.
+/// Replaces entries. Of one that was removed here the signals' fingerprints stay, so that it is not taken in again unasked;
+/// of one that its source withdrew they go.
 async fn put_entries(
     conn: &mut Conn,
     keys: &KeyRing,
@@ -122,30 +150,52 @@ async fn put_entries(
 
     // Where an event names an entry twice, its later record holds.
     let last: BTreeMap<_, _> = entries.iter().map(|entry| (&entry.id, entry)).collect();
+    let last: Vec<&Entry> = last.into_values().collect();
     let of_bank = [Value::from(scope.as_str()), bank.as_str().into()];
     let living = |entry: &&&Entry| entry.state != EntryState::Removed;
-    let renewed: Vec<Value> =
-        last.values().filter(living).map(|entry| entry.id.as_str().into()).collect();
+    // Of the first version of an entry nothing was there before.
+    let renewed: Vec<Value> = last
+        .iter()
+        .filter(|entry| entry.version > 1 && (living(entry) || entry.is_withdrawn()))
+        .map(|entry| entry.id.as_str().into())
+        .collect();
     let sql = "DELETE FROM signal WHERE scope = $1 AND bank = $2 AND entry";
     conn.within(sql, &of_bank, &renewed, "").await?;
 
-    let values = last
-        .values()
-        .flat_map(|entry| rows::entry_values(keys, &scope, bank.as_str(), number, entry));
+    // While the database takes in some rows, the next ones are sealed.
     let head = "INSERT INTO entry (scope, bank, entry, state, version, number, body)";
     let tail = "ON CONFLICT (scope, bank, entry) DO UPDATE SET state = excluded.state, \
                 version = excluded.version, number = excluded.number, body = excluded.body";
-    conn.insert(head, 7, tail, values.collect()).await?;
-
-    let mut values = Vec::new();
-    for entry in last.values().filter(living) {
-        for banked in &entry.signals {
-            values.extend(of_bank.iter().cloned());
-            values.push(keys.fingerprint(&banked.signal).as_slice().into());
-            values.push(entry.id.as_str().into());
-        }
+    let mut ready: Vec<Value> = Vec::new();
+    for part in last.chunks(ROWS_AT_ONCE) {
+        let prepare = async {
+            let row =
+                |entry: &&Entry| rows::entry_values(keys, &scope, bank.as_str(), number, entry);
+            part.iter().flat_map(row).collect()
+        };
+        let (inserted, next) = join(conn.insert(head, 7, tail, ready), prepare).await;
+        inserted?;
+        ready = next;
     }
+    let prepare = async {
+        let of_entry = |entry: &&&Entry| {
+            let id = entry.id.as_str().to_owned();
+            let print = |banked: &BankedSignal| (keys.fingerprint(&banked.signal), id.clone());
+            entry.signals.iter().map(print).collect::<Vec<_>>()
+        };
+        let mut prints: Vec<_> =
+            last.iter().filter(living).flat_map(|one| of_entry(&one)).collect();
+        // In the order in which they lie, so that each page is come to once.
+        prints.sort_unstable();
+        prints
+    };
+    let (inserted, prints) = join(conn.insert(head, 7, tail, ready), prepare).await;
+    inserted?;
+    let values = prints.into_iter().flat_map(|(print, entry)| {
+        let [scope, bank] = of_bank.clone();
+        [scope, bank, print.as_slice().into(), Value::Text(entry)]
+    });
     let head = "INSERT INTO signal (scope, bank, fingerprint, entry)";
     let tail = "ON CONFLICT (scope, bank, fingerprint, entry) DO NOTHING";
-    conn.insert(head, 4, tail, values).await
+    conn.insert(head, 4, tail, values.collect()).await
 }

@@ -50,6 +50,12 @@ impl Name {
         Self(bytes)
     }
 
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn value(&self) -> Value {
         self.0.as_slice().into()
     }

@@ -7,14 +7,30 @@ use super::dialect::{Conn, Row, Value};
 use super::error::StoreError;
 use crate::core::access::{Credential, Environment, Scope, Tenant};
 use crate::core::bank::{Bank, Entry, EntryState};
+use crate::core::event::ENTRIES_PER_EVENT_MAX;
+use crate::core::exchange::{Exchange, Partner, Progress};
 use crate::core::id::{BankId, EntryId, TenantId};
 use crate::core::journal::envelope::{entry_state_code, entry_state_of};
 use crate::core::policy::Surface;
+use crate::core::record::RecordKey;
 use crate::core::signal::Signal;
 use crate::io::seal::{KeyRing, Place};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+/// The name of the entry that stands for a record of a source.
+pub(super) fn record_entry(
+    keys: &KeyRing,
+    scope: &Scope,
+    bank: &BankId,
+    source: &str,
+    key: &RecordKey,
+) -> Option<EntryId> {
+    let place = format!("record of {scope}/{bank}/{source}");
+    let print = keys.text_fingerprint(&place, key.as_str());
+    EntryId::parse(&format!("r-{}", hex::encode(&print[..20]))).ok()
+}
 
 /// A record kept as one row.
 pub trait Document: Serialize + DeserializeOwned + Send {
@@ -36,10 +52,21 @@ macro_rules! documents {
     )*};
 }
 
-documents! { Tenant = "tenant", Credential = "credential", Surface = "surface", Bank = "bank" }
+documents! {
+    Tenant = "tenant", Credential = "credential", Surface = "surface", Bank = "bank",
+    Partner = "partner", Exchange = "exchange", Progress = "progress"
+}
 
 /// Kinds of documents that stand in rows.
-pub const KINDS: [&str; 4] = [Tenant::KIND, Credential::KIND, Surface::KIND, Bank::KIND];
+pub const KINDS: [&str; 7] = [
+    Tenant::KIND,
+    Credential::KIND,
+    Surface::KIND,
+    Bank::KIND,
+    Partner::KIND,
+    Exchange::KIND,
+    Progress::KIND,
+];
 
 /// Scope column of documents that belong to no scope.
 pub const NO_SCOPE: &str = "";
@@ -247,6 +274,8 @@ pub enum Which {
     NotRemoved,
     /// Those of one state.
     In(EntryState),
+    /// Those that may be set aside: quarantined, or matched with no more than `HOLD`.
+    Suspended,
 }
 
 /// Entries of a bank in the order of their names, after the name `after`; of one state where one is given.
@@ -280,10 +309,26 @@ pub async fn entries(
             "SELECT scope, bank, entry, state, version, number, body FROM entry \
              WHERE scope = $1 AND bank = $2 AND state = $5 AND entry > $3 ORDER BY entry LIMIT $4"
         }
+        Which::Suspended => {
+            values.push(code(EntryState::Quarantined));
+            values.push(code(EntryState::Disputed));
+            "SELECT scope, bank, entry, state, version, number, body FROM entry \
+             WHERE scope = $1 AND bank = $2 AND (state = $5 OR state = $6) AND entry > $3 \
+             ORDER BY entry LIMIT $4"
+        }
     };
     let rows = conn.rows(sql, values).await?;
     rows.iter().map(|row| read_entry(keys, row).map(|(_, entry)| entry)).collect()
 }
+
+/// Which entries hold some fingerprints. In no order: for the order of the entries, SQLite would go through all of the bank.
+pub const BY_SIGNAL: &str = "SELECT s.fingerprint, s.entry, e.state FROM signal s LEFT JOIN entry e \
+     ON e.scope = s.scope AND e.bank = s.bank AND e.entry = s.entry \
+     WHERE s.scope = $1 AND s.bank = $2 AND s.fingerprint";
+/// The same of entries that are in another state than one.
+pub const SHARING: &str = "SELECT s.entry FROM signal s JOIN entry e \
+     ON e.scope = s.scope AND e.bank = s.bank AND e.entry = s.entry \
+     WHERE s.scope = $1 AND s.bank = $2 AND e.state <> $3 AND s.fingerprint";
 
 /// The entry of a bank that holds each signal, or held it before it was removed; one that is still there goes first.
 ///
@@ -299,24 +344,100 @@ pub async fn entries_by_signal(
     let wanted: Vec<[u8; 32]> = signals.iter().map(|signal| keys.fingerprint(signal)).collect();
     let list: Vec<Value> = wanted.iter().map(|print| print.as_slice().into()).collect();
     let values = [Value::from(scope.to_string().as_str()), bank.as_str().into()];
-    let sql = "SELECT s.fingerprint, s.entry, e.state FROM signal s LEFT JOIN entry e \
-               ON e.scope = s.scope AND e.bank = s.bank AND e.entry = s.entry \
-               WHERE s.scope = $1 AND s.bank = $2 AND s.fingerprint";
     let mut found = HashMap::<[u8; 32], (EntryId, EntryState)>::new();
-    for row in conn.within(sql, &values, &list, "ORDER BY s.entry").await? {
+    for row in conn.within(BY_SIGNAL, &values, &list, "").await? {
         let wrong = || StoreError::Corrupt("signal");
         let id = EntryId::parse(&row.text(1)?).map_err(|_| wrong())?;
         let state = u8::try_from(row.int(2).map_err(|_| wrong())?).ok().and_then(entry_state_of);
         let state = state.ok_or_else(wrong)?;
         let print = row.exact(0)?;
+        let rank = |id: &EntryId, state| (state == EntryState::Removed, id.clone());
         let better = found
             .get(&print)
-            .is_none_or(|(_, known)| *known == EntryState::Removed && state != EntryState::Removed);
+            .is_none_or(|(known, known_state)| rank(&id, state) < rank(known, *known_state));
         if better {
             found.insert(print, (id, state));
         }
     }
     Ok(wanted.iter().map(|print| found.get(print).cloned()).collect())
+}
+
+/// Names of entries of a bank that are not removed and hold one of the signals, in their order; at most `most`.
+///
+/// # Errors
+/// As [`entry`].
+pub async fn entries_sharing(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    scope: &Scope,
+    bank: &BankId,
+    signals: &[Signal],
+    most: usize,
+) -> Result<Vec<EntryId>, StoreError> {
+    let list: Vec<Value> =
+        signals.iter().map(|signal| keys.fingerprint(signal).as_slice().into()).collect();
+    let removed = u64::from(entry_state_code(EntryState::Removed));
+    let values = [Value::from(scope.to_string().as_str()), bank.as_str().into(), removed.into()];
+    let mut names = BTreeSet::new();
+    for row in conn.within(SHARING, &values, &list, "").await? {
+        names.insert(EntryId::parse(&row.text(0)?).map_err(|_| StoreError::Corrupt("signal"))?);
+    }
+    Ok(names.into_iter().take(most).collect())
+}
+
+/// Entries of a bank that changed behind a number of the journal, in the order of their last changes, with the numbers of
+/// those: at least all of one event where there are any, and not many more than `limit`.
+///
+/// # Errors
+/// As [`entry`].
+pub async fn entries_changed(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    scope: &Scope,
+    bank: &BankId,
+    number: u64,
+    limit: usize,
+) -> Result<Vec<(u64, Entry)>, StoreError> {
+    // One more than an event can have beyond the limit: the last one's rows may be cut off, those of others are not.
+    let most = limit + ENTRIES_PER_EVENT_MAX + 1;
+    let values = vec![
+        scope.to_string().as_str().into(),
+        bank.as_str().into(),
+        number.into(),
+        (most as u64).into(),
+    ];
+    let sql = "SELECT scope, bank, entry, state, version, number, body FROM entry \
+               WHERE scope = $1 AND bank = $2 AND number > $3 ORDER BY number, entry LIMIT $4";
+    let rows = conn.rows(sql, values).await?;
+    let mut found = rows.iter().map(|row| read_entry(keys, row)).collect::<Result<Vec<_>, _>>()?;
+    if found.len() == most {
+        let cut = found.last().map(|(number, _)| *number);
+        found.retain(|(number, _)| Some(*number) != cut);
+    }
+    Ok(found)
+}
+
+/// Entries of a bank by their names, removed ones included, in the order of the names given.
+///
+/// # Errors
+/// As [`entry`].
+pub async fn entries_named(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    scope: &Scope,
+    bank: &BankId,
+    names: &[EntryId],
+) -> Result<Vec<Option<Entry>>, StoreError> {
+    let list: Vec<Value> = names.iter().map(|name| name.as_str().into()).collect();
+    let values = [Value::from(scope.to_string().as_str()), bank.as_str().into()];
+    let sql = "SELECT scope, bank, entry, state, version, number, body FROM entry \
+               WHERE scope = $1 AND bank = $2 AND entry";
+    let mut found = HashMap::with_capacity(names.len());
+    for row in conn.within(sql, &values, &list, "").await? {
+        let (_, entry) = read_entry(keys, &row)?;
+        found.insert(entry.id.clone(), entry);
+    }
+    Ok(names.iter().map(|name| found.get(name).cloned()).collect())
 }
 
 /// Number of entries of a bank in each state.

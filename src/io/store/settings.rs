@@ -80,6 +80,8 @@ pub struct Settings {
     pub waiting_max: usize,
     /// Connections for lists and other reading that may take long; what screening looks up has its own.
     pub readers: u32,
+    /// Memory for pages of a SQLite database that are written to, in bytes.
+    pub cache_bytes_max: u64,
     /// How long a statement waits for a locked database.
     pub busy_max: Duration,
     /// How long opening waits for another process to let go of the store.
@@ -90,11 +92,21 @@ pub struct Settings {
     pub request_kept: Duration,
     /// How often counts are flushed and the spool is looked at.
     pub flush_every: Duration,
+    /// Most bytes of screened items that wait to be remembered.
+    pub lookback_waiting_bytes_max: u64,
+    /// Bytes of memory beyond which no further item is remembered.
+    pub lookback_memory_bytes_max: u64,
     /// What happens after the outcome of a commit is unknown.
     pub on_failure: OnFailure,
 }
 
 impl Settings {
+    /// The same, where the rows of look-back are: with SQLite in a file of their own.
+    #[must_use]
+    pub fn of_lookback(&self) -> Self {
+        Self { database: self.database.with_file_name("lookback.db"), ..self.clone() }
+    }
+
     /// The usual settings for a store in a data directory.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
@@ -125,11 +137,14 @@ impl Default for Settings {
             group_max: 1024,
             waiting_max: 4096,
             readers: 4,
+            cache_bytes_max: 64 << 20,
             busy_max: Duration::from_secs(5),
             lock_wait_max: Duration::from_secs(5),
             keep_wait_max: Duration::from_secs(2),
             request_kept: Duration::from_secs(24 * 3600),
             flush_every: Duration::from_secs(60),
+            lookback_waiting_bytes_max: 16 << 20,
+            lookback_memory_bytes_max: 1 << 30,
             on_failure: OnFailure::Exit,
         }
     }

@@ -9,6 +9,7 @@ use super::head;
 use super::held::Held;
 use super::inbox::{Message, Shared};
 use super::lease::{Leases, Watched};
+use super::lookback::Lookback;
 use super::memory::Memory;
 use super::open;
 use super::recall;
@@ -123,7 +124,9 @@ impl Store {
         let (path, bytes_max) = (&settings.spool, settings.spool_bytes_max);
         let (torn, mut held) = (clock.fresh_id(), Held::default());
         let spool = Spool::open(path, bytes_max, &keys, &torn, |waiting| held.put(&waiting))?;
+        let lookback = Lookback::start(&settings, &keys, &clock, &shared, name.as_ref()).await?;
         let inner = Inner {
+            lookback,
             waiting: RwLock::new(held),
             snapshots: snapshots_watched,
             settings,
@@ -199,6 +202,7 @@ impl Store {
     /// [`StoreError`] where the end could not be marked: the next start says so.
     pub async fn close(&self) -> Result<(), StoreError> {
         let flushed = self.flush_counts().await.map(drop);
+        self.0.lookback.close().await;
         self.remember().await;
         let (done, closed) = oneshot::channel();
         self.0.lists.close().await;

@@ -9,11 +9,16 @@ use super::memory::Memory;
 use super::project::{self, Late};
 use super::rows::{self, NO_SCOPE};
 use crate::core::access::{Credential, Proof, Scope, Tenant};
-use crate::core::bank::{Bank, Entry, EntryState};
+use crate::core::bank::{Bank, BankedSignal, Entry, EntryState};
 use crate::core::event::Event;
-use crate::core::id::{BankId, CredentialId, EntryId, SurfaceId, TenantId, VerdictId};
+use crate::core::exchange::{Exchange, Partner, Progress};
+use crate::core::id::{
+    BankId, CredentialId, EntryId, ExchangeId, PartnerId, SurfaceId, TenantId, VerdictId,
+};
 use crate::core::journal::envelope::event_kind_code;
 use crate::core::policy::Surface;
+use crate::core::promotion::{Far, Fired};
+use crate::core::record::RecordKey;
 use crate::core::signal::Signal;
 use crate::core::time::Time;
 use crate::io::clock::{Clock, log_time};
@@ -213,6 +218,42 @@ impl Tx {
         rows::document(&mut self.conn, &self.keys, &scope.to_string(), id.as_str()).await
     }
 
+    /// A partner.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn partner(
+        &mut self,
+        scope: &Scope,
+        id: &PartnerId,
+    ) -> Result<Option<Partner>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, &scope.to_string(), id.as_str()).await
+    }
+
+    /// An exchange.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn exchange(
+        &mut self,
+        scope: &Scope,
+        id: &ExchangeId,
+    ) -> Result<Option<Exchange>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, &scope.to_string(), id.as_str()).await
+    }
+
+    /// How far an exchange, or what a partner brings, has come, by its name.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn progress(
+        &mut self,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<Option<Progress>, StoreError> {
+        rows::document(&mut self.conn, &self.keys, &scope.to_string(), name).await
+    }
+
     /// A bank.
     ///
     /// # Errors
@@ -232,6 +273,63 @@ impl Tx {
         id: &EntryId,
     ) -> Result<Option<Entry>, StoreError> {
         rows::entry(&mut self.conn, &self.keys, scope, bank, id).await
+    }
+
+    /// What comes of firing signals of a bank at what is known to be good: as it was before this transaction, in this
+    /// process's shard and, by what the others said, in theirs.
+    #[must_use]
+    pub fn fired(&self, scope: &Scope, bank: &Bank, signals: &[BankedSignal], far: &Far) -> Fired {
+        let resident = self.resident.read();
+        let here = resident.of(scope).and_then(|held| held.matcher.nearest_good(bank, signals));
+        far.fired(signals, here)
+    }
+
+    /// Every bank of a scope, as it was before this transaction.
+    #[must_use]
+    pub fn banks(&self, scope: &Scope) -> Vec<Bank> {
+        let resident = self.resident.read();
+        let banks = resident.of(scope).map(|held| held.matcher.banks());
+        banks.into_iter().flatten().map(|status| status.bank.clone()).collect()
+    }
+
+    /// Names of entries of a bank that are there and share a value with one of the signals; at most `most`.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn entries_sharing(
+        &mut self,
+        scope: &Scope,
+        bank: &BankId,
+        signals: &[Signal],
+        most: usize,
+    ) -> Result<Vec<EntryId>, StoreError> {
+        rows::entries_sharing(&mut self.conn, &self.keys, scope, bank, signals, most).await
+    }
+
+    /// The name of the entry that stands for a record of a source: the same whenever it is asked for, and telling nothing of
+    /// the record.
+    #[must_use]
+    pub fn record_entry(
+        &self,
+        scope: &Scope,
+        bank: &BankId,
+        source: &str,
+        key: &RecordKey,
+    ) -> Option<EntryId> {
+        rows::record_entry(&self.keys, scope, bank, source, key)
+    }
+
+    /// Entries of a bank by their names, removed ones included, in the order of the names given.
+    ///
+    /// # Errors
+    /// As [`Self::tenant`].
+    pub async fn entries_named(
+        &mut self,
+        scope: &Scope,
+        bank: &BankId,
+        names: &[EntryId],
+    ) -> Result<Vec<Option<Entry>>, StoreError> {
+        rows::entries_named(&mut self.conn, &self.keys, scope, bank, names).await
     }
 
     /// Number of entries of a bank that are not removed: from memory, where all of them are there and this transaction did

@@ -1,8 +1,11 @@
 //! How the process is, written from the store to the wire.
 
-use crate::io::store::{Replica, State, Told};
+use crate::core::time::Time;
+use crate::io::store::{LookbackFigures, Replica, State, Told};
 use crate::proto::v1;
-use crate::services::words::{moment, shard};
+use crate::services::guards::Guards;
+use crate::services::words::{moment, policy, shard};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes how a process is, with the sum of what it answers from where it was asked for, and who keeps the other shards.
 #[must_use]
@@ -10,6 +13,8 @@ pub fn detail(
     state: &State,
     sum: Option<[u8; 32]>,
     others: &[(u32, usize)],
+    lookback: &LookbackFigures,
+    guards: v1::GuardHealth,
 ) -> v1::GetHealthDetailResponse {
     let other = |(number, holders): &(u32, usize)| v1::ShardHealth {
         number: *number,
@@ -35,6 +40,47 @@ pub fn detail(
         leases: told.map(leases).unwrap_or_default(),
         shard: Some(shard::write(state.shard)),
         other_shards: others.iter().map(other).collect(),
+        lookback: Some(remembered(lookback)),
+        guards: Some(guards),
+    }
+}
+
+fn remembered(figures: &LookbackFigures) -> v1::LookbackHealth {
+    let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+    v1::LookbackHealth {
+        item_count: read(&figures.items),
+        memory_bytes: read(&figures.bytes),
+        waiting_bytes: read(&figures.waiting),
+        dropped_count: read(&figures.dropped),
+        crowded_count: read(&figures.crowded),
+        pair_count: read(&figures.pairs),
+        searched_number: read(&figures.searched),
+        sweep_count: read(&figures.sweeps),
+        failure_count: read(&figures.failures),
+    }
+}
+
+/// Writes what the guards did and do.
+#[must_use]
+pub fn guards(guards: &Guards, now: Time) -> v1::GuardHealth {
+    let of = guards.figures();
+    let open = guards.open_breakers(now).into_iter().map(|open| v1::OpenBreaker {
+        tenant_id: open.scope.tenant.to_string(),
+        environment: policy::write_environment(open.scope.environment).into(),
+        bank_id: open.bank.to_string(),
+        since_time: Some(moment::timestamp(open.since)),
+    });
+    let count = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+    v1::GuardHealth {
+        flood_count: count(&of.floods),
+        flood_unrecorded_count: guards.unrecorded() as u64,
+        breaker_trip_count: count(&of.trips),
+        open_breakers: open.collect(),
+        suspect_count: count(&of.suspects),
+        probing_hold_count: count(&of.probing_holds),
+        budget_hold_count: count(&of.budget_holds),
+        budget_refusal_count: count(&of.budget_refusals),
+        overflow_count: count(&of.overflows),
     }
 }
 

@@ -427,6 +427,8 @@ impl AdminService for Admin {
         let state = self.desk.store.state().await;
         let sum = if summed { Some(self.desk.index_sum().await?) } else { None };
         let others = self.desk.shards.as_ref().map(Shards::holders).unwrap_or_default();
-        Ok(Response::new(health::detail(&state, sum, &others)))
+        let lookback = self.desk.store.lookback().figures();
+        let guards = health::guards(&self.desk.guards, self.desk.clock.now());
+        Ok(Response::new(health::detail(&state, sum, &others, lookback, guards)))
     }
 }

@@ -81,5 +81,6 @@ pub fn surface(scope: &Scope, surface: &Surface) -> v1::Surface {
         etag: write_etag(surface.version),
         create_time: Some(moment::timestamp(surface.created)),
         revoke_time: surface.revoked.map(moment::timestamp),
+        lookback_window: surface.lookback.map(moment::span),
     }
 }

@@ -1,26 +1,23 @@
 //! `BankService`: banks, their entries, and what the index holds of them.
 
 mod parse;
+mod curate;
 mod reply;
 mod import;
 
-use crate::core::access::Scope;
-use crate::core::bank::{Bank, BankedSignal, Entry, PDQ_QUALITY_MIN};
-use crate::core::curation::{
-    add_entry, create_bank, existing_bank, existing_entry, remove_entry, update_bank, update_entry,
-};
+use crate::core::bank::{Bank, BankedSignal, PDQ_QUALITY_MIN};
+use crate::core::curation::{create_bank, existing_bank, existing_entry, update_bank};
 use crate::core::event::Event;
-use crate::core::id::{BankId, EntryId};
 use crate::core::media::Examined;
 use crate::core::refused::{Refused, Thing, unchanged};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
 use crate::core::verdict::CheckState;
-use crate::io::store::{Tx, Which};
+use crate::io::store::Which;
 use crate::proto::v1;
 use crate::proto::v1::bank_service_server::BankService;
 use crate::services::bank::parse::Source;
-use crate::services::desk::{Call, Desk, Keep, refuse_blob, unwritable};
+use crate::services::desk::{Call, Desk, refuse_blob};
 use crate::services::pump;
 use crate::services::status::Refusal;
 use crate::services::words::{page, verdict};
@@ -85,17 +82,6 @@ fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
     Ok(signals)
 }
 
-async fn present_entry(tx: &mut Tx, scope: &Scope, bank: &BankId, id: &EntryId) -> Keep<Entry> {
-    existing_bank(tx.bank(scope, bank).await?, bank)?;
-    Ok(existing_entry(tx.entry(scope, bank, id).await?, id)?)
-}
-
-async fn put_entry(tx: &mut Tx, scope: Scope, bank: BankId, entry: Entry) -> Keep<Entry> {
-    let at = tx.now();
-    tx.record(Event::EntriesPut { scope, bank, entries: vec![entry.clone()], at }).await?;
-    Ok(entry)
-}
-
 #[tonic::async_trait]
 impl BankService for Banks {
     async fn create_bank(
@@ -138,15 +124,13 @@ impl BankService for Banks {
         let page = parse::list_banks(request.get_ref())?;
         let limit = u64::from(page.rows) + 1;
         let scope = &call.caller.scope;
-        let mut banks = self.desk.store.banks(scope, page.after.as_deref(), limit).await?;
-        let more = banks.len() as u64 == limit;
-        banks.truncate(page.rows as usize);
-        let last = banks.last().map(|bank| bank.id.to_string());
+        let found = self.desk.store.banks(scope, page.after.as_deref(), limit).await?;
+        let next_page_token = page::more("banks", &found, page.rows, |bank| bank.id.to_string());
         let counted = self.desk.counted(&call).await?;
         let count = |bank: &Bank| counted.get(&bank.id).map_or(0, |counted| counted.entries);
-        let rows = banks.iter().map(|bank| reply::bank(bank, count(bank))).collect();
-        let next_page_token = page::token("banks", last.as_deref(), more);
-        Ok(Response::new(v1::ListBanksResponse { banks: rows, next_page_token }))
+        let rows = found.iter().take(page.rows as usize);
+        let banks = rows.map(|bank| reply::bank(bank, count(bank))).collect();
+        Ok(Response::new(v1::ListBanksResponse { banks, next_page_token }))
     }
 
     async fn update_bank(
@@ -200,37 +184,15 @@ impl BankService for Banks {
         let call = Call::of(&request)?;
         let mut asked = parse::add_entry(request.into_inner(), self.desk.clock.now())?;
         let key = call.request_key("AddEntry", asked.keyed.as_ref());
-        let is_media = matches!(asked.source, Source::Media(_));
-        let (signals, coverage) = match asked.source {
-            Source::Signals(signals) => (signals, Vec::new()),
-            Source::Media(ref content) => self.hash(&call, content).await?,
+        let (signals, coverage) = match &asked.source {
+            Source::Signals(signals) => (signals.clone(), Vec::new()),
+            Source::Media(content) => self.hash(&call, content).await?,
         };
+        let far = self.desk.far_good(&call, &asked.bank, &signals).await;
         asked.wanted.signals = signals;
         let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
         let kept = self.desk.keep_record(key, move |tx| {
-            Box::pin(async move {
-                let bank = existing_bank(tx.bank(&scope, &asked.bank).await?, &asked.bank)?;
-                let mut wanted = asked.wanted;
-                if is_media {
-                    // The bank takes of an item what it has rules for.
-                    wanted.signals.retain(|banked| bank.rule(&banked.signal.kind()).is_some());
-                    if wanted.signals.is_empty() {
-                        let must = "must give a signal of a type that the bank has a rule for";
-                        return Err(Refused::Field("media".to_owned(), must.to_owned()).into());
-                    }
-                }
-                let id = match wanted.id.clone() {
-                    Some(id) => id,
-                    None => EntryId::parse(&tx.fresh_id()).map_err(|_| unwritable())?,
-                };
-                let present = tx.entry(&scope, &bank.id, &id).await?;
-                let values: Vec<_> = wanted.signals.iter().map(|b| b.signal.clone()).collect();
-                let known = tx.entries_by_signal(&scope, &bank.id, &values).await?;
-                let force = asked.override_tombstone;
-                let now = tx.now();
-                let entry = add_entry(&bank, id, present.as_ref(), &known, wanted, force, now)?;
-                put_entry(tx, scope, bank.id, entry).await
-            })
+            Box::pin(async move { curate::add(tx, &scope, asked, &far).await })
         });
         let (entry, journal_number) = kept.await?;
         let entry = Some(reply::entry(&bank_id, &entry));
@@ -260,12 +222,10 @@ impl BankService for Banks {
         let which = if removed { Which::All } else { Which::NotRemoved };
         let limit = u64::from(page.rows) + 1;
         let after = page.after.as_deref();
-        let mut found = self.desk.store.entries(&scope, &bank, which, after, limit).await?;
-        let more = found.len() as u64 == limit;
-        found.truncate(page.rows as usize);
-        let last = found.last().map(|entry| entry.id.to_string());
-        let entries = found.iter().map(|entry| reply::entry(bank.as_str(), entry)).collect();
-        let next_page_token = page::token("entries", last.as_deref(), more);
+        let found = self.desk.store.entries(&scope, &bank, which, after, limit).await?;
+        let next_page_token = page::more("entries", &found, page.rows, |e| e.id.to_string());
+        let rows = found.iter().take(page.rows as usize);
+        let entries = rows.map(|entry| reply::entry(bank.as_str(), entry)).collect();
         Ok(Response::new(v1::ListEntriesResponse { entries, next_page_token }))
     }
 
@@ -276,17 +236,10 @@ impl BankService for Banks {
         let call = Call::of(&request)?;
         let asked = parse::update_entry(request.into_inner(), self.desk.clock.now())?;
         let key = call.request_key("UpdateEntry", asked.keyed.as_ref());
+        let far = self.desk.far_good_of(&call, &asked.bank, &asked.id).await?;
         let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
         let kept = self.desk.keep_record(key, move |tx| {
-            Box::pin(async move {
-                let present = present_entry(tx, &scope, &asked.bank, &asked.id).await?;
-                let mut patch = asked.patch;
-                let parts = asked.provenance_mask;
-                patch.provenance =
-                    patch.provenance.map(|wanted| parts.apply(present.provenance.clone(), wanted));
-                let entry = update_entry(present, patch, asked.read)?;
-                put_entry(tx, scope, asked.bank, entry).await
-            })
+            Box::pin(async move { curate::update(tx, &scope, asked, &far).await })
         });
         let (entry, journal_number) = kept.await?;
         let entry = Some(reply::entry(&bank_id, &entry));
@@ -300,13 +253,10 @@ impl BankService for Banks {
         let call = Call::of(&request)?;
         let asked = parse::remove_entry(request.get_ref())?;
         let key = call.request_key("RemoveEntry", asked.keyed.as_ref());
+        let far = self.desk.far_good_of(&call, &asked.bank, &asked.id).await?;
         let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
         let kept = self.desk.keep_record(key, move |tx| {
-            Box::pin(async move {
-                let present = present_entry(tx, &scope, &asked.bank, &asked.id).await?;
-                let entry = remove_entry(present, asked.read)?;
-                put_entry(tx, scope, asked.bank, entry).await
-            })
+            Box::pin(async move { curate::remove(tx, &scope, asked, &far).await })
         });
         let (entry, journal_number) = kept.await?;
         let entry = Some(reply::entry(&bank_id, &entry));
@@ -325,6 +275,65 @@ impl BankService for Banks {
             import.on(parse::import(message, self.desk.clock.now())?).await?;
         }
         Ok(Response::new(import.end().await?))
+    }
+
+    async fn record_opinion(
+        &self,
+        request: Request<v1::RecordOpinionRequest>,
+    ) -> Result<Response<v1::RecordOpinionResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::record_opinion(request.into_inner())?;
+        let key = call.request_key("RecordOpinion", asked.keyed.as_ref());
+        let far = self.desk.far_good_of(&call, &asked.bank, &asked.id).await?;
+        let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move { curate::record(tx, &scope, asked, &far).await })
+        });
+        let (opined, journal_number) = kept.await?;
+        Ok(Response::new(reply::opined(&bank_id, &opined, journal_number)))
+    }
+
+    async fn list_opinions(
+        &self,
+        request: Request<v1::ListOpinionsRequest>,
+    ) -> Result<Response<v1::ListOpinionsResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let (bank, id, page) = parse::list_opinions(request.get_ref())?;
+        let entry = existing_entry(self.desk.store.entry(&scope, &bank, &id).await?, &id)?;
+        Ok(Response::new(reply::opinions(&entry, &page)))
+    }
+
+    async fn list_quarantine(
+        &self,
+        request: Request<v1::ListQuarantineRequest>,
+    ) -> Result<Response<v1::ListQuarantineResponse>, Status> {
+        let scope = Call::of(&request)?.caller.scope;
+        let (bank, page) = parse::list_quarantine(request.get_ref())?;
+        existing_bank(self.desk.store.bank(&scope, &bank).await?, &bank)?;
+        let (after, limit) = (page.after.as_deref(), u64::from(page.rows) + 1);
+        let found = self.desk.store.entries(&scope, &bank, Which::Suspended, after, limit).await?;
+        let next_page_token = page::more("quarantine", &found, page.rows, |e| e.id.to_string());
+        let rows = found.iter().take(page.rows as usize);
+        let set_aside = rows.filter(|entry| entry.quarantine().is_some());
+        let entries = set_aside.map(|entry| reply::entry(bank.as_str(), entry)).collect();
+        Ok(Response::new(v1::ListQuarantineResponse { entries, next_page_token }))
+    }
+
+    async fn release_from_quarantine(
+        &self,
+        request: Request<v1::ReleaseFromQuarantineRequest>,
+    ) -> Result<Response<v1::ReleaseFromQuarantineResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::release(request.into_inner())?;
+        let key = call.request_key("ReleaseFromQuarantine", asked.keyed.as_ref());
+        let far = self.desk.far_good_of(&call, &asked.bank, &asked.id).await?;
+        let (scope, bank_id) = (call.caller.scope, asked.bank.to_string());
+        let kept = self.desk.keep_record(key, move |tx| {
+            Box::pin(async move { curate::let_go(tx, &scope, asked, &far).await })
+        });
+        let (entry, journal_number) = kept.await?;
+        let entry = Some(reply::entry(&bank_id, &entry));
+        Ok(Response::new(v1::ReleaseFromQuarantineResponse { entry, journal_number }))
     }
 
     async fn compare_signals(

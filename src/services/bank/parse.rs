@@ -3,7 +3,14 @@
 mod settings;
 mod entry;
 mod import;
+mod opinion;
 
-pub use entry::{Source, add_entry, compare, entry_id, list_entries, remove_entry, update_entry};
-pub use import::{ImportOpening, Imported, import};
+pub use entry::{
+    AddEntry, RemoveEntry, Source, UpdateEntry, add_entry, compare, entry_id, list_entries,
+    remove_entry, update_entry,
+};
+pub use import::{ImportOpening, Imported, Written, import};
+pub use opinion::{
+    RecordOpinion, Release, list_opinions, list_quarantine, record_opinion, release,
+};
 pub use settings::{bank_id, create_bank, delete_bank, list_banks, update_bank};

@@ -1,14 +1,18 @@
 //! Bank answers, written from the core to the wire.
 
-use crate::core::bank::{Bank, BankMode, BankRole, Entry, EntryState, RATIO_ALL, SignalRule};
-use crate::core::id::BankId;
+use crate::core::bank::{
+    Bank, BankMode, BankRole, Entry, Guard, Quarantine, Quorum, RATIO_ALL, SignalRule,
+};
+use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::BankStatus;
 use crate::core::time::Time;
 use crate::proto::v1;
+use crate::services::bank::curate::Opined;
+use crate::services::words::page::{self, Page};
 use crate::services::words::record::write_etag;
 use crate::services::words::shard::{Counted, write_counts};
 use crate::services::words::signal::{Sent, write_type};
-use crate::services::words::{moment, policy, verdict};
+use crate::services::words::{moment, opinion, policy, verdict};
 use std::collections::BTreeMap;
 
 /// Writes a bank.
@@ -29,6 +33,25 @@ pub fn bank(bank: &Bank, entry_count: u64) -> v1::Bank {
         create_time: Some(moment::timestamp(bank.created)),
         update_time: Some(moment::timestamp(bank.changed)),
         entry_count,
+        quorum: bank.quorum.as_ref().map(quorum),
+    }
+}
+
+fn quorum(quorum: &Quorum) -> v1::Quorum {
+    v1::Quorum {
+        organisations_min: quorum.organisations_min,
+        jurisdictions_min: quorum.jurisdictions_min,
+        voices: quorum
+            .voices
+            .iter()
+            .map(|voice| v1::QuorumVoice {
+                exchange: voice.exchange.clone(),
+                organisation: voice.organisation.clone(),
+                jurisdiction: voice.jurisdiction.clone(),
+                accredited: voice.accredited,
+            })
+            .collect(),
+        promotes_to: policy::write_entry_state(quorum.promotes_to).into(),
     }
 }
 
@@ -77,23 +100,58 @@ pub fn entry(bank_id: &str, entry: &Entry) -> v1::BankEntry {
                 v1::EntrySignal { r#type: kind.into(), custom_type, quality: banked.quality }
             })
             .collect(),
-        state: write_state(entry.state).into(),
+        state: policy::write_entry_state(entry.state).into(),
         provenance: Some(verdict::provenance(&entry.provenance)),
         note: entry.note.clone(),
         etag: write_etag(entry.version),
         create_time: Some(moment::timestamp(entry.created)),
+        asked_state: policy::write_entry_state(entry.background().asked).into(),
+        quarantine: entry.quarantine().map(quarantine),
+        withdrawn_by_source: entry.is_withdrawn(),
     }
 }
 
-const fn write_state(state: EntryState) -> v1::EntryState {
-    match state {
-        EntryState::Proposed => v1::EntryState::Proposed,
-        EntryState::Quarantined => v1::EntryState::Quarantined,
-        EntryState::Trial => v1::EntryState::Trial,
-        EntryState::Active => v1::EntryState::Active,
-        EntryState::Disputed => v1::EntryState::Disputed,
-        EntryState::Retired => v1::EntryState::Retired,
-        EntryState::Removed => v1::EntryState::Removed,
+fn quarantine(quarantine: &Quarantine) -> v1::Quarantine {
+    let guard = match quarantine.guard {
+        Guard::KnownGood => v1::Guard::KnownGood,
+        Guard::NotTested => v1::Guard::NotTested,
+        Guard::Flood => v1::Guard::Flood,
+        Guard::Cap => v1::Guard::Cap,
+    };
+    let good = quarantine.good.as_ref();
+    v1::Quarantine {
+        guard: guard.into(),
+        since_time: Some(moment::timestamp(quarantine.since)),
+        good: good.map(|good| reference(&good.bank, &good.entry)),
+        good_distance: good.map_or(0, |good| good.distance),
+    }
+}
+
+fn reference(bank: &BankId, entry: &EntryId) -> v1::EntryReference {
+    v1::EntryReference { bank_id: bank.to_string(), entry_id: entry.to_string() }
+}
+
+/// Writes what came of an opinion on an entry of a bank.
+#[must_use]
+pub fn opined(bank_id: &str, opined: &Opined, journal_number: u64) -> v1::RecordOpinionResponse {
+    v1::RecordOpinionResponse {
+        entry: Some(entry(bank_id, &opined.entry)),
+        confirmed_entry: opined.confirmed.as_ref().map(|(bank, of)| entry(bank.as_str(), of)),
+        same_entries: opined.same.iter().map(|(bank, id)| reference(bank, id)).collect(),
+        journal_number,
+    }
+}
+
+/// Writes a page of what parties say of an entry.
+#[must_use]
+pub fn opinions(entry: &Entry, page: &Page) -> v1::ListOpinionsResponse {
+    let all = entry.opinions();
+    let from = page.after.as_deref().and_then(|after| after.parse().ok()).unwrap_or(0);
+    let to = all.len().min(from + page.rows as usize);
+    v1::ListOpinionsResponse {
+        opinions: all.get(from..to).unwrap_or_default().iter().map(opinion::write).collect(),
+        merged_opinion: opinion::write_merged(entry.provenance.opinion).into(),
+        next_page_token: page::token("opinions", Some(&to.to_string()), to < all.len()),
     }
 }
 

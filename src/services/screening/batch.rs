@@ -1,11 +1,10 @@
 //! Many items by their signals, in numbered batches answered in order.
 
 use crate::core::id::RequestId;
-use crate::core::screening::decision::Decided;
 use crate::core::screening::question::Question;
 use crate::proto::v1;
 use crate::services::desk::{Call, Desk};
-use crate::services::judge::Asked;
+use crate::services::judge::{Asked, Judged};
 use crate::services::pump::{Next, Outlet, Session};
 use crate::services::screening::parse::{
     self, Batch, BatchItem, BatchOpening as Opening, BatchSignals, Batched,
@@ -14,6 +13,7 @@ use crate::services::screening::reply;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::request::{Keyed, digest};
 use futures_util::future::try_join_all;
+use tokio::time::Instant;
 
 const METHOD: &str = "ScreenSignalsBatch";
 /// Items that are looked up in one turn and kept in one commit.
@@ -67,11 +67,16 @@ impl ScreenBatch {
         opening: &Opening,
         slice: Vec<BatchItem>,
     ) -> Result<Vec<v1::ItemResult>, Refusal> {
+        let began = Instant::now();
         let firsts = slice.into_iter().map(|item| self.first(opening, item));
         let mut stages = try_join_all(firsts).await?;
+        let costs = stages.iter().map(Stage::cost).fold(0, u32::saturating_add);
+        let context = &opening.context;
+        let is_over = self.desk.charge_patiently(&self.call, context, costs).await?;
         let questions = stages.iter_mut().filter_map(|stage| match stage {
             Stage::Answered(_) => None,
             Stage::Asked(_, asked, question) => {
+                question.over_budget = is_over;
                 Some((asked.context.clone(), std::mem::take(&mut **question)))
             }
         });
@@ -84,7 +89,10 @@ impl ScreenBatch {
                 asked @ Stage::Asked(..) => (asked, decided.next()),
             })
             .collect();
-        try_join_all(pairs.into_iter().map(|(stage, decided)| self.keep(stage, decided))).await
+        let keeping = pairs.into_iter().map(|(stage, decided)| self.keep(stage, decided));
+        let answers = try_join_all(keeping).await;
+        self.desk.guards.even_out(self.call.caller.sees_match_detail(), began).await;
+        answers
     }
 
     /// Answers an item that cannot be read, or was answered under its key before.
@@ -106,11 +114,7 @@ impl ScreenBatch {
         })
     }
 
-    async fn keep(
-        &self,
-        stage: Stage,
-        decided: Option<Decided>,
-    ) -> Result<v1::ItemResult, Refusal> {
+    async fn keep(&self, stage: Stage, decided: Option<Judged>) -> Result<v1::ItemResult, Refusal> {
         match (stage, decided) {
             (Stage::Answered(answer), _) => Ok(*answer),
             (Stage::Asked(item, asked, _), Some(decided)) => {
@@ -128,6 +132,15 @@ enum Stage {
     Answered(Box<v1::ItemResult>),
     /// It must be decided and kept.
     Asked(String, Box<Asked>, Box<Question>),
+}
+
+impl Stage {
+    fn cost(&self) -> u32 {
+        match self {
+            Self::Answered(_) => 0,
+            Self::Asked(_, _, question) => question.cost(),
+        }
+    }
 }
 
 /// What is asked of one item: its own name stands in the context, and completes the stream's request id.

@@ -1,9 +1,11 @@
 //! `ScreeningService`: verdicts about items, before they are published.
 
 mod parse;
+mod clusters;
 mod reply;
 mod upload;
 mod batch;
+mod lookback;
 
 use crate::core::event::Event;
 use crate::core::screening::question::Question;
@@ -11,6 +13,8 @@ use crate::proto::v1;
 use crate::proto::v1::screening_service_server::ScreeningService;
 use crate::services::desk::{Call, Desk, refuse_blob};
 use crate::services::pump::{self, Patience};
+use crate::services::status::Refusal;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -29,6 +33,10 @@ impl Screening {
         Self { desk }
     }
 
+    async fn even_out(&self, call: &Call, began: Instant) {
+        self.desk.guards.even_out(call.caller.sees_match_detail(), began).await;
+    }
+
     fn patience(&self, call: &Call) -> Patience {
         self.desk.patience(call)
     }
@@ -41,17 +49,20 @@ impl ScreeningService for Screening {
         request: Request<v1::ScreenMediaRequest>,
     ) -> Result<Response<v1::ScreenMediaResponse>, Status> {
         const METHOD: &str = "ScreenMedia";
-        let call = Call::of(&request)?;
+        let (call, began) = (Call::of(&request)?, Instant::now());
         let media = parse::media(request.into_inner())?;
         self.desk.admit(&call, &media.asked.context).await?;
         if let Some(first) = self.desk.first_verdict(&call, METHOD, &media.asked).await? {
             return Ok(Response::new(v1::ScreenMediaResponse { verdict: Some(first) }));
         }
+        let is_over = self.desk.charge(&call, &media.asked.context, 1)?;
         let blob = self.desk.blob(&media.content)?.seal().map_err(|fault| refuse_blob(&fault))?;
         let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&call)).await;
-        let question = Question::of_examined(&examined).with_scores(media.scores);
+        let mut question = Question::of_examined(&examined).with_scores(media.scores);
+        question.over_budget = is_over;
         let decided = self.desk.decide_one(&call, &media.asked.context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &media.asked, decided).await?;
+        self.even_out(&call, began).await;
         Ok(Response::new(v1::ScreenMediaResponse { verdict: Some(verdict) }))
     }
 
@@ -72,15 +83,18 @@ impl ScreeningService for Screening {
         request: Request<v1::ScreenSignalsRequest>,
     ) -> Result<Response<v1::ScreenSignalsResponse>, Status> {
         const METHOD: &str = "ScreenSignals";
-        let call = Call::of(&request)?;
+        let (call, began) = (Call::of(&request)?, Instant::now());
         let signals = parse::signals(request.into_inner())?;
         if let Some(first) = self.desk.first_verdict(&call, METHOD, &signals.asked).await? {
             return Ok(Response::new(v1::ScreenSignalsResponse { verdict: Some(first) }));
         }
-        let question =
+        let mut question =
             Question::of_signals(signals.probes, signals.kind).with_scores(signals.scores);
-        let decided = self.desk.decide_one(&call, &signals.asked.context, question).await?;
+        let context = &signals.asked.context;
+        question.over_budget = self.desk.charge(&call, context, question.cost())?;
+        let decided = self.desk.decide_one(&call, context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &signals.asked, decided).await?;
+        self.even_out(&call, began).await;
         Ok(Response::new(v1::ScreenSignalsResponse { verdict: Some(verdict) }))
     }
 
@@ -132,6 +146,11 @@ impl ScreeningService for Screening {
         let recorded = parse::outcome(request.into_inner(), self.desk.clock.now())?;
         let key = call.request_key("RecordOutcome", recorded.keyed.as_ref());
         let (scope, outcome) = (call.caller.scope, recorded.outcome);
+        if let Some((_, given)) = self.desk.store.verdict(&scope, &outcome.verdict).await?
+            && outcome.lacks_review(&given.verdict)
+        {
+            return Err(parse::not_reviewed().into());
+        }
         let kept = self.desk.keep_record(key, move |tx| {
             Box::pin(async move { Ok(tx.record(Event::OutcomeRecorded { scope, outcome }).await?) })
         });
@@ -147,5 +166,39 @@ impl ScreeningService for Screening {
         let id = parse::verdict_id(request.get_ref())?;
         let verdict = self.desk.verdict(&call, &id).await?;
         Ok(Response::new(v1::GetVerdictResponse { verdict: Some(verdict) }))
+    }
+
+    type WatchLookbackStream = Answers<v1::WatchLookbackResponse>;
+
+    async fn watch_lookback(
+        &self,
+        request: Request<v1::WatchLookbackRequest>,
+    ) -> Result<Response<Self::WatchLookbackStream>, Status> {
+        let call = Call::of(&request)?;
+        let patience = self.patience(&call);
+        let after = parse::watch_lookback(request.get_ref())?;
+        let source = lookback::Watch::new(self.desk.clone(), call, after);
+        Ok(Response::new(pump::pour(source, patience)))
+    }
+
+    async fn list_clusters(
+        &self,
+        request: Request<v1::ListClustersRequest>,
+    ) -> Result<Response<v1::ListClustersResponse>, Status> {
+        let call = Call::of(&request)?;
+        let asked = parse::clusters(request.get_ref())?;
+        let listed = clusters::list(&self.desk, &call, &asked).await?;
+        Ok(Response::new(reply::clusters(listed, call.caller.sees_match_detail())))
+    }
+
+    async fn forget_item(
+        &self,
+        request: Request<v1::ForgetItemRequest>,
+    ) -> Result<Response<v1::ForgetItemResponse>, Status> {
+        let call = Call::of(&request)?;
+        let item = parse::forget_item(request.get_ref())?;
+        let forgotten = self.desk.store.lookback().forget(&call.caller.scope, &item).await;
+        let forgotten_count = forgotten.map_err(Refusal::from)?;
+        Ok(Response::new(v1::ForgetItemResponse { forgotten_count }))
     }
 }

@@ -6,13 +6,14 @@ use crate::core::policy::Context;
 use crate::core::screening::question::{GivenScore, MediaKind, Probe};
 use crate::core::time::Time;
 use crate::core::upload::Step;
+use crate::io::store::Cursor;
 use crate::proto::v1;
 use crate::services::judge::Asked;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::fields::Fields;
 use crate::services::words::request::{Keyed, digest, keyed};
 use crate::services::words::signal::{Sent, read_list};
-use crate::services::words::{context, moment, request};
+use crate::services::words::{context, moment, page, request};
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +26,10 @@ pub const SIGNALS_MAX: usize = 256;
 /// Most items, and most signals in all, of one batch.
 pub const BATCH_MAX: usize = 1024;
 const MEDIA_TYPE_BYTES_MAX: usize = 256;
+/// The list that tokens of groups are of.
+pub const CLUSTERS: &str = "clusters";
+/// Longest name of an epoch of cursors.
+const EPOCH_BYTES_MAX: usize = 64;
 
 /// An item's bytes in one message.
 #[derive(Debug)]
@@ -380,15 +385,22 @@ pub fn outcome(sent: v1::RecordOutcomeRequest, now: Time) -> Result<Recorded, Re
         }
     };
     let occurred = moment::read_time(&mut fields, "occur_time", sent.occur_time);
-    let views_before = sent.views_before;
+    let (views_before, after_review) = (sent.views_before, sent.acted_after_review);
     let outcome = match (verdict, item, kind, occurred) {
         (Some(verdict), Some(item), Some(kind), Some(occurred)) => {
             let occurred = occurred.unwrap_or(now);
-            Some(Outcome { verdict, item, kind, occurred, views_before })
+            Some(Outcome { verdict, item, kind, occurred, views_before, after_review })
         }
         _ => None,
     };
     fields.done(outcome.zip(keyed).map(|(outcome, keyed)| Recorded { outcome, keyed }))
+}
+
+/// Refuses what was done on nothing but advice, with nobody having looked.
+#[must_use]
+pub fn not_reviewed() -> Refusal {
+    let must = "must be true: nothing but advice was found, on which a person decides";
+    Refusal::fields(vec![("acted_after_review".to_owned(), must.to_owned())])
 }
 
 /// Reads a `GetVerdictRequest`.
@@ -399,6 +411,70 @@ pub fn verdict_id(sent: &v1::GetVerdictRequest) -> Result<VerdictId, Refusal> {
     let mut fields = Fields::default();
     let id = fields.name("verdict_id", &sent.verdict_id, VerdictId::parse);
     fields.done(id)
+}
+
+/// Reads a `WatchLookbackRequest`: where the stream goes on.
+///
+/// # Errors
+/// A refusal that names the bad field.
+pub fn watch_lookback(sent: &v1::WatchLookbackRequest) -> Result<Cursor, Refusal> {
+    let mut fields = Fields::default();
+    if sent.after.is_empty() {
+        return fields.done(Some(Cursor::default()));
+    }
+    let is_epoch = |text: &str| {
+        (1..=EPOCH_BYTES_MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let read = sent.after.split_once('.').and_then(|(epoch, number)| {
+        let number = number.parse().ok()?;
+        is_epoch(epoch).then(|| Cursor { epoch: epoch.to_owned(), number })
+    });
+    if read.is_none() {
+        fields.fault("after", "must be the cursor of a message of this rpc");
+    }
+    fields.done(read)
+}
+
+/// Which page of groups is asked for.
+#[derive(Debug)]
+pub struct Clusters {
+    /// Name of the groups that the page before was of, where there was one.
+    pub of: Option<String>,
+    /// Place of the first group of the page.
+    pub from: usize,
+    /// Most groups.
+    pub rows: usize,
+}
+
+/// Reads a `ListClustersRequest`.
+///
+/// # Errors
+/// A refusal that names the bad field.
+pub fn clusters(sent: &v1::ListClustersRequest) -> Result<Clusters, Refusal> {
+    let mut fields = Fields::default();
+    let page = page::read(&mut fields, CLUSTERS, sent.page_size, &sent.page_token);
+    let read = page.and_then(|page| {
+        let rows = page.rows as usize;
+        let Some(after) = page.after else { return Some(Clusters { of: None, from: 0, rows }) };
+        let place = after.split_once(' ').and_then(|(of, from)| Some((of, from.parse().ok()?)));
+        if place.is_none() {
+            fields.fault("page_token", "must be the next_page_token of an answer of this list");
+        }
+        let (of, from) = place?;
+        Some(Clusters { of: Some(of.to_owned()), from, rows })
+    });
+    fields.done(read)
+}
+
+/// Reads a `ForgetItemRequest`.
+///
+/// # Errors
+/// A refusal that names the bad field.
+pub fn forget_item(sent: &v1::ForgetItemRequest) -> Result<ItemId, Refusal> {
+    let mut fields = Fields::default();
+    let item = fields.name("item_id", &sent.item_id, ItemId::parse);
+    fields.done(item)
 }
 
 /// An upload's fault in the contract's words.

@@ -1,14 +1,19 @@
 //! Screening answers, written from the core to the wire.
 
+use crate::core::lookback::Remembered;
 use crate::core::media::{Examined, Format, Part, Picture};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
 use crate::core::upload::Upload;
 use crate::core::verdict::{Dihedral, Form};
+use crate::io::store::{Cursor, Pair};
 use crate::proto::v1;
 use crate::services::desk::Limits;
-use crate::services::words::{moment, signal, verdict};
+use crate::services::screening::clusters::{Cluster, Listed};
+use crate::services::screening::parse::CLUSTERS;
+use crate::services::words::{moment, page, policy, signal, verdict};
 use prost::Message as _;
+use std::time::Duration;
 
 /// Bytes of the answers in one result, whose frame takes some more.
 const RESULT_BYTES_MAX: usize = 900 << 10;
@@ -169,6 +174,77 @@ pub fn finished(examined: &Examined) -> v1::HashMediaFinished {
         part_count: u32::try_from(examined.parts.len()).unwrap_or(u32::MAX),
         coverage: Question::of_examined(examined).coverage.iter().map(verdict::coverage).collect(),
         engine: crate::core::pdq::engine().to_owned(),
+    }
+}
+
+/// Writes where a stream of pairs goes on.
+#[must_use]
+pub fn cursor(cursor: &Cursor) -> String {
+    if cursor.epoch.is_empty() {
+        return String::new();
+    }
+    format!("{}.{}", cursor.epoch, cursor.number)
+}
+
+/// Says that a stream of pairs is alive.
+#[must_use]
+pub fn lookback_heartbeat(after: &Cursor, every: Duration) -> v1::WatchLookbackResponse {
+    let heartbeat = v1::LookbackHeartbeat {
+        cursor: cursor(after),
+        heartbeat_interval: Some(moment::span(every)),
+    };
+    let event = v1::watch_lookback_response::Event::Heartbeat(heartbeat);
+    v1::WatchLookbackResponse { event: Some(event) }
+}
+
+/// Writes a pair for a caller who sees detail, or does not.
+#[must_use]
+pub fn pair(pair: &Pair, sees_detail: bool) -> v1::WatchLookbackResponse {
+    let state = policy::write_entry_state(pair.state);
+    let written = v1::LookbackPair {
+        pair_id: hex::encode(pair.id),
+        cursor: cursor(&pair.cursor),
+        item_id: pair.item.item.to_string(),
+        surface_id: pair.item.surface.to_string(),
+        screen_time: Some(moment::timestamp(pair.item.screened)),
+        r#match: Some(verdict::listed(&pair.found, sees_detail)),
+        entry_state: if sees_detail { state.into() } else { 0 },
+        detail_withheld: !sees_detail,
+        find_time: Some(moment::timestamp(pair.at)),
+    };
+    let event = v1::watch_lookback_response::Event::Pair(written);
+    v1::WatchLookbackResponse { event: Some(event) }
+}
+
+/// Writes a page of groups for a caller who sees detail, or does not.
+#[must_use]
+pub fn clusters(listed: Listed, sees_detail: bool) -> v1::ListClustersResponse {
+    let Listed { clusters, grouped, next } = listed;
+    let write = |cluster: Cluster| {
+        let name = |item: &Option<Remembered>| {
+            item.as_ref().map(|item| item.item.to_string()).unwrap_or_default()
+        };
+        let time =
+            |item: &Option<Remembered>| item.as_ref().map(|item| moment::timestamp(item.screened));
+        let entry = cluster.entry.filter(|_| sees_detail);
+        v1::LookbackCluster {
+            item_count: cluster.items,
+            first_item_id: name(&cluster.first),
+            first_screen_time: time(&cluster.first),
+            last_item_id: name(&cluster.last),
+            last_screen_time: time(&cluster.last),
+            entry: entry.map(|(bank, entry)| v1::EntryReference {
+                bank_id: bank.to_string(),
+                entry_id: entry.to_string(),
+            }),
+        }
+    };
+    let last = next.map(|next| format!("{} {next}", grouped.name));
+    v1::ListClustersResponse {
+        clusters: clusters.into_iter().map(write).collect(),
+        next_page_token: page::token(CLUSTERS, last.as_deref(), next.is_some()),
+        item_count: grouped.items,
+        compare_time: Some(moment::timestamp(grouped.at)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::services::screening::parse::{self, Opening, Uploaded, refuse_upload};
 use crate::services::screening::reply;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::request::{Keyed, digest};
+use tokio::time::Instant;
 
 const METHOD: &str = "ScreenUpload";
 
@@ -81,6 +82,7 @@ impl ScreenUpload {
     }
 
     async fn finish(&mut self, out: &Outlet<v1::ScreenUploadResponse>) -> Result<(), Refusal> {
+        let began = Instant::now();
         let blob = self.receiving.finish()?.seal().map_err(|fault| refuse_blob(&fault))?;
         let Some(opening) = self.opening.take() else {
             return Err(Refusal::new(Reason::Internal, "no opening"));
@@ -93,14 +95,18 @@ impl ScreenUpload {
         if let Some(first) = self.desk.first_verdict(&self.call, METHOD, &asked).await? {
             return out.send(says(v1::screen_upload_response::Step::Verdict(first))).await;
         }
-        if opening.early {
+        let is_over = self.desk.charge(&self.call, &asked.context, 1)?;
+        // Whether there is an early verdict would tell what the last one does not.
+        if opening.early && !is_over {
             let question = Question::of_digests(blob.digests());
             self.early(&asked, question, out).await?;
         }
         let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&self.call)).await;
-        let question = Question::of_examined(&examined).with_scores(opening.scores);
+        let mut question = Question::of_examined(&examined).with_scores(opening.scores);
+        question.over_budget = is_over;
         let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
         let verdict = self.desk.keep(&self.call, METHOD, &asked, decided).await?;
+        self.desk.guards.even_out(self.call.caller.sees_match_detail(), began).await;
         out.send(says(v1::screen_upload_response::Step::Verdict(verdict))).await
     }
 
@@ -111,15 +117,17 @@ impl ScreenUpload {
         question: Question,
         out: &Outlet<v1::ScreenUploadResponse>,
     ) -> Result<(), Refusal> {
-        let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
-        let found = decided.verdict.findings.iter().map(|f| f.disposition()).max();
+        let mut judged = self.desk.decide_one(&self.call, &asked.context, question).await?;
+        let found = judged.decided.verdict.findings.iter().map(|f| f.disposition()).max();
         if found.is_none_or(|disposition| disposition < Disposition::Block) {
             return Ok(());
         }
         // Kept before it is said, by itself: the request's answer is the final verdict, and a caller who hangs up now
         // may never have that one made.
         let alone = Asked { context: asked.context.clone(), keyed: None };
-        let early = self.desk.keep(&self.call, METHOD, &alone, decided).await?;
+        // What is remembered of it is taken from the final verdict, too.
+        judged.screened = None;
+        let early = self.desk.keep(&self.call, METHOD, &alone, judged).await?;
         out.send(says(v1::screen_upload_response::Step::EarlyVerdict(early))).await
     }
 }

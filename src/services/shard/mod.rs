@@ -6,7 +6,7 @@ use crate::proto::v1;
 use crate::proto::v1::shard_service_server::ShardService;
 use crate::services::call::Deadline;
 use crate::services::desk::Desk;
-use crate::services::words::shard;
+use crate::services::words::{good, shard};
 use tonic::{Request, Response, Status};
 
 /// The room.
@@ -34,6 +34,15 @@ impl ShardService for ShardRoom {
         self.desk.wait_for_index(asked.index_min).await;
         let answer = self.desk.look_up(deadline, asked.scope, asked.sought).await?;
         Ok(Response::new(shard::write_answer(&answer)))
+    }
+
+    async fn find_good(
+        &self,
+        request: Request<v1::FindGoodRequest>,
+    ) -> Result<Response<v1::FindGoodResponse>, Status> {
+        let asked = parse::find_good(request.into_inner(), self.desk.shard())?;
+        let nearest = self.desk.goods_here(&asked.scope, &asked.bank, &asked.signals);
+        Ok(Response::new(good::write_goods(nearest)))
     }
 
     async fn count_entries(

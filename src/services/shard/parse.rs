@@ -1,7 +1,7 @@
 //! What other processes ask of a shard, read from the wire.
 
 use crate::core::access::Scope;
-use crate::core::id::TenantId;
+use crate::core::id::{BankId, TenantId};
 use crate::core::screening::elsewhere::Sought;
 use crate::core::shard::Shard;
 use crate::core::signal::Signal;
@@ -29,16 +29,36 @@ pub fn look_up(sent: v1::LookUpRequest, own: Shard) -> Result<LookUp, Refusal> {
     let mut fields = Fields::default();
     let shard = read_shard(&mut fields, sent.shard);
     let scope = read_scope(&mut fields, &sent.tenant_id, sent.environment);
-    fields.count("signals", sent.signals.len(), 1, SOUGHT_MAX);
-    let read = |(place, sought): (usize, &v1::SoughtSignal)| {
-        read_sought(&mut fields, &format!("signals[{place}]"), sought)
-    };
-    let sought: Vec<_> = sent.signals.iter().take(SOUGHT_MAX).enumerate().map(read).collect();
-    let sought = sought.into_iter().collect::<Option<Vec<_>>>();
-    let read = shard.zip(scope.zip(sought));
-    let (shard, (scope, sought)) = fields.done(read)?;
+    let sought = read_all_sought(&mut fields, &sent.signals);
+    let (shard, (scope, sought)) = fields.done(shard.zip(scope.zip(sought)))?;
     is_own(shard, own)?;
     Ok(LookUp { scope, index_min: sent.min_index, sought })
+}
+
+/// What is fired at what is known to be good.
+pub struct FindGood {
+    /// In whose banks.
+    pub scope: Scope,
+    /// By the rules of which bank.
+    pub bank: BankId,
+    /// The signals.
+    pub signals: Vec<Signal>,
+}
+
+/// Reads signals to fire at what is known to be good.
+///
+/// # Errors
+/// As [`look_up`].
+pub fn find_good(sent: v1::FindGoodRequest, own: Shard) -> Result<FindGood, Refusal> {
+    let mut fields = Fields::default();
+    let shard = read_shard(&mut fields, sent.shard);
+    let scope = read_scope(&mut fields, &sent.tenant_id, sent.environment);
+    let bank = fields.name("bank_id", &sent.bank_id, BankId::parse);
+    let sought = read_all_sought(&mut fields, &sent.signals);
+    let (shard, (scope, (bank, sought))) = fields.done(shard.zip(scope.zip(bank.zip(sought))))?;
+    is_own(shard, own)?;
+    let signals = sought.into_iter().map(|sought| sought.signal).collect();
+    Ok(FindGood { scope, bank, signals })
 }
 
 /// Reads whose entries are counted.
@@ -76,6 +96,15 @@ fn read_scope(fields: &mut Fields, tenant: &str, environment: i32) -> Option<Sco
     let tenant = fields.name("tenant_id", tenant, TenantId::parse);
     let environment = policy::read_environment(fields, "environment", environment);
     Some(Scope { tenant: tenant?, environment: environment? })
+}
+
+fn read_all_sought(fields: &mut Fields, sent: &[v1::SoughtSignal]) -> Option<Vec<Sought>> {
+    fields.count("signals", sent.len(), 1, SOUGHT_MAX);
+    let read = |(place, sought): (usize, &v1::SoughtSignal)| {
+        read_sought(fields, &format!("signals[{place}]"), sought)
+    };
+    let sought: Vec<_> = sent.iter().take(SOUGHT_MAX).enumerate().map(read).collect();
+    sought.into_iter().collect()
 }
 
 fn read_sought(fields: &mut Fields, path: &str, sent: &v1::SoughtSignal) -> Option<Sought> {

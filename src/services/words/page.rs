@@ -44,6 +44,14 @@ pub fn token(list: &str, last: Option<&str>, more: bool) -> String {
     }
 }
 
+/// The token of the page after the first `rows` of what was found, where more was.
+#[must_use]
+pub fn more<T>(list: &str, found: &[T], rows: u32, name: impl Fn(&T) -> String) -> String {
+    let rows = rows as usize;
+    let last = found.get(rows.saturating_sub(1)).map(name);
+    token(list, last.as_deref(), found.len() > rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,25 @@
 //! Reading refuses what it does not know wherever a guess could make a policy more lenient.
 
 use crate::core::access::Environment;
+use crate::core::bank::EntryState;
 use crate::core::policy::{SurfaceKind, Visibility};
 use crate::core::verdict::{Check, CheckState, Disposition, OnIncomplete};
 use crate::proto::v1;
 use crate::services::words::fields::Fields;
+
+/// Writes where an entry stands.
+#[must_use]
+pub const fn write_entry_state(state: EntryState) -> v1::EntryState {
+    match state {
+        EntryState::Proposed => v1::EntryState::Proposed,
+        EntryState::Quarantined => v1::EntryState::Quarantined,
+        EntryState::Trial => v1::EntryState::Trial,
+        EntryState::Active => v1::EntryState::Active,
+        EntryState::Disputed => v1::EntryState::Disputed,
+        EntryState::Retired => v1::EntryState::Retired,
+        EntryState::Removed => v1::EntryState::Removed,
+    }
+}
 
 /// Declares reading and writing of one enum: every core value has one wire value and the reverse.
 macro_rules! choice {
@@ -54,7 +69,7 @@ choice! {
     write_check,
     Check = Check {
         ExactMatch = ExactMatch, ImageMatch = ImageMatch, VideoMatch = VideoMatch,
-        ExternalScore = ExternalScore,
+        ExternalScore = ExternalScore, AdviceMatch = AdviceMatch,
     }
 }
 

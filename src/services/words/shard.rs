@@ -6,10 +6,11 @@ use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::BankStatus;
 use crate::core::screening::elsewhere::{FarHit, ShardAnswer, Sought};
 use crate::core::shard::Shard;
-use crate::core::signal::{CustomType, SignalType};
+use crate::core::signal::{CustomType, Signal, SignalType};
 use crate::core::verdict::Provenance;
 use crate::proto::v1;
 use crate::services::words::fields::Fields;
+use crate::services::words::opinion::read_merged;
 use crate::services::words::{moment, policy, signal, verdict};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,20 +24,21 @@ pub const fn write(shard: Shard) -> v1::Shard {
     v1::Shard { number: shard.number(), count: shard.count() }
 }
 
+/// Writes a signal to look for.
+pub(super) fn write_sought(signal: &Signal, quality: Option<u32>) -> v1::SoughtSignal {
+    let (kind, custom_type) = signal::write_type(&signal.kind());
+    v1::SoughtSignal { r#type: kind.into(), custom_type, value: signal.bytes().into(), quality }
+}
+
 /// Writes signals to look for, which are asked of any shard.
 #[must_use]
 pub fn write_look_up(scope: &Scope, index_min: u64, sought: &[Sought]) -> v1::LookUpRequest {
-    let write = |sought: &Sought| {
-        let (kind, custom_type) = signal::write_type(&sought.signal.kind());
-        let value = sought.signal.bytes().into();
-        v1::SoughtSignal { r#type: kind.into(), custom_type, value, quality: sought.quality }
-    };
     v1::LookUpRequest {
         shard: None,
         tenant_id: scope.tenant.to_string(),
         environment: policy::write_environment(scope.environment).into(),
         min_index: index_min,
-        signals: sought.iter().map(write).collect(),
+        signals: sought.iter().map(|one| write_sought(&one.signal, one.quality)).collect(),
     }
 }
 
@@ -185,6 +187,7 @@ fn read_provenance(sent: v1::Provenance) -> Option<Provenance> {
         tags: sent.tags,
         first_seen: seen,
         confirmed_by_us: sent.confirmed_by_us,
+        opinion: read_merged(sent.merged_opinion),
     })
 }
 
@@ -217,9 +220,10 @@ mod tests {
             "\\PC{0,9}",
             any::<bool>(),
             0..1_000_000_000_i64,
+            proptest::option::of(Just(crate::core::opinion::Merged::Disputed)),
         )
-            .prop_map(|(bank, entry, distance, effect, words, confirmed_by_us, millis)| {
-                FarHit {
+            .prop_map(
+                |(bank, entry, distance, effect, words, confirmed_by_us, millis, opinion)| FarHit {
                     bank: BankId::parse(&bank).unwrap(),
                     entry: EntryId::parse(&entry).unwrap(),
                     distance,
@@ -232,9 +236,10 @@ mod tests {
                         tags: vec![words],
                         first_seen: Time::from_millis(millis),
                         confirmed_by_us,
+                        opinion,
                     },
-                }
-            })
+                },
+            )
     }
 
     proptest! {

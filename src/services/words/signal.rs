@@ -1,5 +1,6 @@
 //! Signals, between the wire and the core.
 
+use crate::core::advice::AdviceType;
 use crate::core::signal::{CustomType, Signal, SignalType};
 use crate::core::verdict::{Dihedral, Form};
 use crate::proto::v1;
@@ -22,7 +23,7 @@ pub struct Sent {
 }
 
 const NOT_COMPARED: &str = "must be a type that is compared: MD5, SHA1, SHA256, PDQ, VPDQ_FRAME, \
-                            PHOTODNA or a custom_type";
+                            PHOTODNA, URL, TERM, ACCOUNT, TACTIC or a custom_type";
 
 /// Reads a type: exactly one of the two fields names it.
 pub fn read_type(fields: &mut Fields, path: &str, number: i32, custom: &str) -> Option<SignalType> {
@@ -43,11 +44,15 @@ pub fn read_type(fields: &mut Fields, path: &str, number: i32, custom: &str) -> 
         Ok(Wire::Pdq) => Some(SignalType::Pdq),
         Ok(Wire::VpdqFrame) => Some(SignalType::VpdqFrame),
         Ok(Wire::Photodna) => Some(SignalType::PhotoDna),
+        Ok(Wire::Url) => Some(SignalType::Advice(AdviceType::Url)),
+        Ok(Wire::Term) => Some(SignalType::Advice(AdviceType::Term)),
+        Ok(Wire::Account) => Some(SignalType::Advice(AdviceType::Account)),
+        Ok(Wire::Tactic) => Some(SignalType::Advice(AdviceType::Tactic)),
         Ok(Wire::Unspecified) => {
             fields.fault(type_path, "must be set");
             None
         }
-        Ok(Wire::TmkPdqf | Wire::Url | Wire::Term) | Err(_) => {
+        Ok(Wire::TmkPdqf) | Err(_) => {
             fields.fault(type_path, NOT_COMPARED);
             None
         }
@@ -65,6 +70,10 @@ pub fn write_type(kind: &SignalType) -> (v1::SignalType, String) {
         SignalType::Pdq => Wire::Pdq,
         SignalType::VpdqFrame => Wire::VpdqFrame,
         SignalType::PhotoDna => Wire::Photodna,
+        SignalType::Advice(AdviceType::Url) => Wire::Url,
+        SignalType::Advice(AdviceType::Term) => Wire::Term,
+        SignalType::Advice(AdviceType::Account) => Wire::Account,
+        SignalType::Advice(AdviceType::Tactic) => Wire::Tactic,
         SignalType::Custom(name) => return (Wire::Unspecified, name.as_str().to_owned()),
     };
     (wire, String::new())

@@ -2,10 +2,11 @@
 
 use crate::core::id::ItemId;
 use crate::core::verdict::{
-    Assurance, Covered, Finding, Match, OnIncomplete, Provenance, RecommendedAction, Score,
-    Verdict, Versions,
+    Assurance, Brake, Covered, Finding, Match, OnIncomplete, Provenance, RecommendedAction,
+    ReviewPriority, Score, Verdict, Versions,
 };
 use crate::proto::v1;
+use crate::services::words::opinion::write_merged;
 use crate::services::words::{moment, policy, signal};
 use std::time::Duration;
 
@@ -31,29 +32,63 @@ pub fn write(
     sees_detail: bool,
     standing: Standing,
 ) -> v1::Verdict {
-    let findings = |list: &[Finding]| list.iter().map(|f| finding(f, sees_detail)).collect();
+    // Where somebody may want to find out what is listed, an answer says only that a person looks, whatever was found.
+    let is_blank = !sees_detail && !verdict.brakes.is_empty();
+    let findings = |list: &[Finding]| match is_blank {
+        true => Vec::new(),
+        false => told(list, sees_detail),
+    };
+    let assurance = if is_blank { Assurance::Investigate } else { verdict.assurance };
+    let reviewed = [RecommendedAction::EnqueueReview];
+    let actions = if is_blank { &reviewed[..] } else { &verdict.actions };
     let has_findings = !verdict.findings.is_empty() || !verdict.shadow_findings.is_empty();
     let is_recheck = verdict.incomplete == Some(OnIncomplete::AllowAndRecheck);
     v1::Verdict {
         verdict_id: verdict.id.to_string(),
         item_id: item.map(ToString::to_string).unwrap_or_default(),
         disposition: policy::write_disposition(verdict.disposition).into(),
-        assurance: write_assurance(verdict.assurance).into(),
+        assurance: write_assurance(assurance).into(),
         findings: findings(&verdict.findings),
         // What does not count is no business of a caller who only needs the disposition.
         shadow_findings: if sees_detail { findings(&verdict.shadow_findings) } else { Vec::new() },
-        detail_withheld: !sees_detail && has_findings,
+        detail_withheld: is_blank || (!sees_detail && has_findings),
         coverage: verdict.coverage.iter().map(coverage).collect(),
         incomplete: verdict.incomplete.map(|rule| policy::write_on_incomplete(rule).into()),
-        recommended_actions: verdict.actions.iter().map(|a| action(*a).into()).collect(),
-        versions: Some(versions(&verdict.versions)),
+        recommended_actions: actions.iter().map(|a| action(*a).into()).collect(),
+        versions: Some(versions(&verdict.versions, sees_detail)),
         record: standing.record.into(),
         receipt: standing.receipt,
         origin: standing.origin.into(),
         recheck_after: is_recheck.then(|| moment::span(RECHECK_AFTER)),
         recheck_token: if is_recheck { verdict.id.to_string() } else { String::new() },
         decide_time: Some(moment::timestamp(verdict.decided)),
+        brakes: match sees_detail {
+            true => verdict.brakes.iter().map(|by| brake(*by).into()).collect(),
+            false => Vec::new(),
+        },
+        // One that is blank says only that a person looks, not why.
+        review_priority: priority(verdict.review.filter(|_| !is_blank)).into(),
     }
+}
+
+const fn priority(review: Option<ReviewPriority>) -> v1::ReviewPriority {
+    match review {
+        None => v1::ReviewPriority::Unspecified,
+        Some(ReviewPriority::Low) => v1::ReviewPriority::Low,
+        Some(ReviewPriority::Normal) => v1::ReviewPriority::Normal,
+        Some(ReviewPriority::High) => v1::ReviewPriority::High,
+    }
+}
+
+/// Findings for a caller who sees detail, or does not: how many entries match in the same way is detail.
+fn told(list: &[Finding], sees_detail: bool) -> Vec<v1::Finding> {
+    let mut told: Vec<v1::Finding> = Vec::with_capacity(list.len());
+    for finding in list.iter().map(|one| finding(one, sees_detail)) {
+        if sees_detail || !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    told
 }
 
 /// Writes one row of coverage.
@@ -73,6 +108,15 @@ const fn write_assurance(assurance: Assurance) -> v1::Assurance {
         Assurance::Investigate => v1::Assurance::Investigate,
         Assurance::Likely => v1::Assurance::Likely,
         Assurance::VerifiedKnown => v1::Assurance::VerifiedKnown,
+    }
+}
+
+const fn brake(brake: Brake) -> v1::Brake {
+    match brake {
+        Brake::Flood => v1::Brake::Flood,
+        Brake::Breaker => v1::Brake::Breaker,
+        Brake::Budget => v1::Brake::Budget,
+        Brake::Probing => v1::Brake::Probing,
     }
 }
 
@@ -98,7 +142,9 @@ fn finding(finding: &Finding, sees_detail: bool) -> v1::Finding {
     v1::Finding { kind: Some(kind) }
 }
 
-fn listed(found: &Match, sees_detail: bool) -> v1::Match {
+/// Writes a match for a caller who sees detail, or does not.
+#[must_use]
+pub fn listed(found: &Match, sees_detail: bool) -> v1::Match {
     let bare = v1::Match {
         part: found.part.clone(),
         disposition: policy::write_disposition(found.disposition).into(),
@@ -123,6 +169,8 @@ fn listed(found: &Match, sees_detail: bool) -> v1::Match {
             entry_id: entry.to_string(),
         }),
         provenance: Some(provenance(&found.provenance)),
+        brake: found.brake.map_or(v1::Brake::Unspecified, brake).into(),
+        review_priority: priority(found.review).into(),
         ..bare
     }
 }
@@ -149,15 +197,17 @@ pub fn provenance(provenance: &Provenance) -> v1::Provenance {
         tags: provenance.tags.clone(),
         first_seen_time: Some(moment::timestamp(provenance.first_seen)),
         confirmed_by_us: provenance.confirmed_by_us,
+        merged_opinion: write_merged(provenance.opinion).into(),
     }
 }
 
-fn versions(versions: &Versions) -> v1::Versions {
+fn versions(versions: &Versions, sees_detail: bool) -> v1::Versions {
+    // Which lists there are is no business of a caller who only needs the disposition.
+    let banks: &[_] = if sees_detail { &versions.banks } else { &[] };
     v1::Versions {
         index_number: versions.index,
         index_age: Some(moment::span(versions.index_age)),
-        banks: versions
-            .banks
+        banks: banks
             .iter()
             .map(|bank| v1::BankVersion {
                 bank_id: bank.bank.to_string(),

@@ -5,6 +5,7 @@ use crate::core::bank::Effect;
 use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, Word, holds};
 use crate::core::id::EntryId;
 use crate::core::matcher::sorted::Sorted;
+use crate::core::opinion::Merged;
 use crate::core::time::Time;
 use crate::core::verdict::Provenance;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 /// Bytes that a row takes.
 const ROW_BYTES: usize = 18;
 /// Bytes that the shortest provenance takes.
-const ORIGIN_BYTES_MIN: usize = 49;
+const ORIGIN_BYTES_MIN: usize = 50;
 /// Bytes that the shortest shape takes.
 const SHAPE_BYTES_MIN: usize = 10;
 /// Entries that are looked up to see whether the index by names is theirs.
@@ -71,6 +72,7 @@ fn write_origin(origin: &Provenance, to: &mut Encoder<'_>) -> Result<(), Stopped
         tags,
         first_seen,
         confirmed_by_us,
+        opinion,
     } = origin;
     for text in [exchange, source_organisation, source_record, classification] {
         to.text(text)?;
@@ -78,7 +80,18 @@ fn write_origin(origin: &Provenance, to: &mut Encoder<'_>) -> Result<(), Stopped
     to.count(tags.len())?;
     tags.iter().try_for_each(|tag| to.text(tag))?;
     to.word(first_seen.millis().cast_unsigned())?;
-    to.word(u8::from(*confirmed_by_us))
+    to.word(u8::from(*confirmed_by_us))?;
+    to.word(opinion_code(*opinion))
+}
+
+const fn opinion_code(opinion: Option<Merged>) -> u8 {
+    match opinion {
+        None => 0,
+        Some(Merged::Negative) => 1,
+        Some(Merged::Seed) => 2,
+        Some(Merged::Positive) => 3,
+        Some(Merged::Disputed) => 4,
+    }
 }
 
 fn read_origin(from: &mut Decoder<'_>) -> Result<Provenance, Malformed> {
@@ -96,6 +109,14 @@ fn read_origin(from: &mut Decoder<'_>) -> Result<Provenance, Malformed> {
             0_u8 => false,
             1 => true,
             _ => return Err(Malformed("neither yes nor no")),
+        },
+        opinion: match from.word()? {
+            0_u8 => None,
+            1 => Some(Merged::Negative),
+            2 => Some(Merged::Seed),
+            3 => Some(Merged::Positive),
+            4 => Some(Merged::Disputed),
+            _ => return Err(Malformed("not what opinions come to")),
         },
     })
 }
@@ -188,6 +209,9 @@ mod tests {
             tags in prop::collection::vec(".{0,9}", 0..4),
             at: i64,
             confirmed_by_us: bool,
+            opinion in prop::option::of(prop::sample::select(vec![
+                Merged::Negative, Merged::Seed, Merged::Positive, Merged::Disputed,
+            ])),
         ) {
             let [exchange, source_organisation, source_record, classification] = texts;
             let first_seen = Time::from_millis(at);
@@ -199,6 +223,7 @@ mod tests {
                 tags,
                 first_seen,
                 confirmed_by_us,
+                opinion,
             };
             let mut bytes = Vec::new();
             let mut to = Encoder::new(&mut bytes);

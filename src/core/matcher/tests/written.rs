@@ -85,6 +85,7 @@ fn large(entries: u32) -> (Matcher, Vec<Bits256>) {
     let list: Vec<_> = (0..entries)
         .zip(&values)
         .map(|(n, bits)| Entry {
+            background: None,
             id: EntryId::parse(&format!("n{n}")).unwrap(),
             signals: vec![BankedSignal { signal: Signal::Pdq(*bits), quality: Some(100) }],
             ..entry(0, EntryState::Active, &[])
@@ -118,12 +119,12 @@ fn an_index_of_every_form_is_read_as_it_was_built() {
 #[test]
 fn whatever_byte_is_wrong_it_is_refused_or_answers_without_breaking_down() {
     let (mut matcher, values) = large(400);
-    let signals: Vec<Given> = (0..7).map(|kind| (kind, 1, None)).collect();
+    let signals: Vec<Given> = (0..8).map(|kind| (kind, 1, None)).collect();
     let list = [entry(1, EntryState::Active, &signals), entry(2, EntryState::Active, &signals)];
     matcher.put_entries(2, NOW, &name(0), &list);
     matcher.put_entries(3, NOW, &name(0), &[entry(1, EntryState::Removed, &[])]);
     let bytes = written(&matcher);
-    let every = if std::env::var_os("BULWARK_LONG").is_some() { 1 } else { 97 };
+    let every = if std::env::var_os("BULWARK_LONG").is_some() { 1 } else { 397 };
     let (mut refused, mut scratch) = (0, Scratch::default());
     for at in (0..bytes.len()).step_by(every) {
         let mut wrong = bytes.clone();
@@ -132,7 +133,7 @@ fn whatever_byte_is_wrong_it_is_refused_or_answers_without_breaking_down() {
             refused += 1;
             continue;
         };
-        for kind in 0..7 {
+        for kind in 0..8 {
             let _ = read.search(Query { signal: &value(kind, 1), quality: None }, &mut scratch);
         }
         let signal = Signal::Pdq(values[0]);

@@ -1,6 +1,7 @@
 //! What a verdict promises.
 
 mod sharded;
+mod advice;
 
 use super::*;
 use crate::core::bank::{
@@ -32,6 +33,7 @@ fn bank(name: &str) -> Bank {
         vetted: true,
         legal_basis: "test".into(),
         freshness_max: None,
+        quorum: None,
         version: 1,
         created: NOW,
         changed: NOW,
@@ -41,6 +43,7 @@ fn bank(name: &str) -> Bank {
 
 fn entry(name: &str, signals: Vec<Signal>, state: EntryState) -> Entry {
     Entry {
+        background: None,
         id: EntryId::parse(name).unwrap(),
         signals: signals
             .into_iter()
@@ -142,11 +145,11 @@ fn answer_in(
     };
     let mut deciding = Deciding::new(holding, surface, about, question, moment.clone());
     assert!(deciding.look(holding, question, || false), "nothing said to stop");
-    let verdict = deciding.conclude(holding, surface, question).verdict;
+    let verdict = deciding.conclude(holding, surface, question, |_| {}).verdict;
     // However many goes it takes, the verdict is the same.
     let mut in_goes = Deciding::new(holding, surface, about, question, moment);
     while !in_goes.look(holding, question, || true) {}
-    assert_eq!(in_goes.conclude(holding, surface, question).verdict, verdict);
+    assert_eq!(in_goes.conclude(holding, surface, question, |_| {}).verdict, verdict);
     verdict
 }
 
@@ -645,7 +648,7 @@ fn what_was_not_compared_in_time_is_never_allowed_and_what_was_found_stays() {
         for _ in 0..goes {
             assert!(!deciding.look(&holding, &question, || true), "more is left");
         }
-        let decided = deciding.conclude(&holding, &surface, &question);
+        let decided = deciding.conclude(&holding, &surface, &question, |_| {});
         // Three digests first, then the picture's hash, which is listed, then its symmetries.
         let state = |check| {
             let rows = decided.verdict.coverage.iter();

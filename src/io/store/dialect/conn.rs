@@ -419,6 +419,21 @@ pub async fn connect(settings: &Settings, create: bool) -> Result<Conn, StoreErr
     Ok(Conn::new(Link::Sqlite(Box::new(sqlite::connect(settings, create).await?))))
 }
 
+/// Connects for writing to the tables of look-back: on a server they stand beside the others; SQLite has them in the file
+/// that the settings name, which is made where it is not there.
+///
+/// # Errors
+/// [`StoreError`] where the database refuses.
+pub async fn connect_lookback(settings: &Settings) -> Result<Conn, StoreError> {
+    if let Some(mut conn) = connect_away(settings).await? {
+        conn.hurry(settings).await?;
+        return Ok(conn);
+    }
+    let mut own = sqlite::connect(settings, true).await?;
+    sqlx::raw_sql(AssertSqlSafe(tables::lookback())).execute(&mut own).await?;
+    Ok(Conn::new(Link::Sqlite(Box::new(own))))
+}
+
 /// Connects for reading only.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ mod conn;
 mod pool;
 
 pub use batch::Batch;
-pub use conn::{Conn, connect, connect_reading};
+pub use conn::{Conn, connect, connect_lookback, connect_reading};
 pub use pool::{Pool, Readers};
 pub use tables::{SCHEMA_VERSION, is_usable};
 pub use value::{Row, Value};

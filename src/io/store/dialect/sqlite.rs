@@ -42,7 +42,10 @@ pub async fn connect(settings: &Settings, create: bool) -> Result<SqliteConnecti
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        // Kibibytes, which SQLite takes as a negative number. What an import of a million entries comes to again and again
+        // is the index of their values, which lie in no order.
+        .pragma("cache_size", format!("-{}", settings.cache_bytes_max >> 10));
     Ok(writing.connect().await?)
 }
 

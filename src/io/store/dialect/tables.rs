@@ -13,8 +13,12 @@ struct Step {
 }
 
 /// The steps: the first makes tables of version 1 where there are none.
-const STEPS: [Step; 2] =
-    [Step { all: ALL_1, shared: SHARED_1 }, Step { all: "", shared: SHARED_2 }];
+const STEPS: [Step; 3] = [
+    Step { all: ALL_1, shared: SHARED_1 },
+    Step { all: "", shared: SHARED_2 },
+    // SQLite has the tables of look-back in a file of their own.
+    Step { all: ALL_3, shared: LOOKBACK },
+];
 
 /// Version of the tables that this program makes.
 pub const SCHEMA_VERSION: u64 = STEPS.len() as u64;
@@ -70,6 +74,43 @@ ALTER TABLE replica ADD COLUMN speaks INTEGER NOT NULL DEFAULT 11;
 ALTER TABLE replica ADD COLUMN shard INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE replica ADD COLUMN shards INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE replica ADD COLUMN address TEXT NOT NULL DEFAULT '';
+";
+
+/// Items that are remembered, pairs of them and entries, and how far each log of items was searched. Apart from the journal,
+/// so that all of it can be erased.
+const LOOKBACK: &str = "
+CREATE TABLE lookback_log (log INTEGER PRIMARY KEY, owner BLOB NOT NULL,
+  searched INTEGER NOT NULL) STRICT;
+CREATE TABLE lookback_item (log INTEGER NOT NULL, number INTEGER NOT NULL, item BLOB NOT NULL,
+  content BLOB NOT NULL, scope TEXT NOT NULL, surface TEXT NOT NULL, screened INTEGER NOT NULL,
+  body BLOB NOT NULL, PRIMARY KEY (log, number)) STRICT, WITHOUT ROWID;
+CREATE INDEX lookback_item_name ON lookback_item (item);
+CREATE INDEX lookback_item_age ON lookback_item (log, scope, surface, screened);
+CREATE TABLE lookback_gone (item BLOB NOT NULL, log INTEGER NOT NULL, number INTEGER NOT NULL,
+  at INTEGER NOT NULL, PRIMARY KEY (item, log, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE lookback_pair (pair BLOB NOT NULL, log INTEGER NOT NULL, item INTEGER NOT NULL,
+  number INTEGER NOT NULL, scope TEXT NOT NULL, bank TEXT NOT NULL, entry TEXT NOT NULL,
+  body BLOB NOT NULL, PRIMARY KEY (pair, log, item)) STRICT, WITHOUT ROWID;
+CREATE INDEX lookback_pair_number ON lookback_pair (scope, number);
+CREATE INDEX lookback_pair_entry ON lookback_pair (log, scope, bank, entry);
+CREATE INDEX lookback_pair_item ON lookback_pair (log, item);
+CREATE TABLE lookback_sweep (log INTEGER NOT NULL, scope TEXT NOT NULL, bank TEXT NOT NULL,
+  reached TEXT NOT NULL, PRIMARY KEY (log, scope, bank)) STRICT, WITHOUT ROWID;
+CREATE TABLE lookback_head (scope TEXT PRIMARY KEY, epoch TEXT NOT NULL,
+  number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// What makes the tables of look-back in SQLite's file for them, where they are not there.
+#[must_use]
+pub fn lookback() -> String {
+    LOOKBACK
+        .replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS")
+        .replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")
+}
+
+/// Finds what changed in a bank behind a number of the journal: others are told that.
+const ALL_3: &str = "
+CREATE INDEX entry_number ON entry (scope, bank, number, entry);
 ";
 
 fn steps_from(version: u64) -> &'static [Step] {

@@ -1,6 +1,8 @@
 //! The same commands on SQLite and PostgreSQL: the same answers, and the same bytes in the journal.
 
 use super::*;
+use crate::core::advice::AdviceType;
+use crate::core::signal::SignalType;
 use crate::io::store::{KeepError, StoreError, Which, verify};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -34,6 +36,26 @@ fn state(n: u64) -> EntryState {
         [usize::try_from(n % 4).unwrap()]
 }
 
+/// Of each kind in turn.
+fn advice(n: u64) -> Signal {
+    let kind = AdviceType::ALL[usize::try_from(n % 4).unwrap()];
+    let text = match kind {
+        AdviceType::Account => format!("{n:064x}"),
+        AdviceType::Url => format!("list.example/{n}"),
+        AdviceType::Term | AdviceType::Tactic => format!("a{n}"),
+    };
+    Signal::parse(&SignalType::Advice(kind), &text).unwrap()
+}
+
+/// An entry with advice beside its other signals.
+fn advised(n: u64, state: EntryState, version: u64) -> Entry {
+    let mut entry = entry(n, state, version);
+    if state != EntryState::Removed {
+        entry.signals.push(BankedSignal { signal: advice(n), quality: None });
+    }
+    entry
+}
+
 /// An event that a command records, if it records one.
 fn event(command: Command, seq: u64) -> Option<Event> {
     let Command { what, a, b } = command;
@@ -43,7 +65,9 @@ fn event(command: Command, seq: u64) -> Option<Event> {
         2 => surface(),
         3 | 4 => bank(1 + b % 5),
         5 if a % 20 == 0 => Event::BankDeleted { scope: scope(), bank: bank_id(), at: START },
-        5..=8 => entries((0..=b % 4).map(|n| entry((a + n) % 300, state(a + b), 1 + b)).collect()),
+        5..=8 => {
+            entries((0..=b % 4).map(|n| advised((a + n) % 300, state(a + b), 1 + b)).collect())
+        }
         9..=12 => verdict(&format!("v{}", a % 2_000)),
         13 => outcome(&format!("v{}", a % 2_000)),
         14 => {
@@ -77,7 +101,8 @@ async fn change(store: &Store, commands: Vec<Command>, seq: u64) -> String {
                 }
                 match what {
                     15 => {
-                        let signals: Vec<_> = (a..a + 20).flat_map(|n| [pdq(n), md5(n)]).collect();
+                        let signals: Vec<_> =
+                            (a..a + 20).flat_map(|n| [pdq(n), md5(n), advice(n)]).collect();
                         let found = tx.entries_by_signal(&scope(), &bank_id(), &signals).await?;
                         say!(said, " {found:?}");
                     }

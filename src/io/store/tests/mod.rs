@@ -38,6 +38,8 @@ mod golden;
 #[cfg(feature = "postgres")]
 mod faults;
 mod keeping;
+mod lookback;
+mod plans;
 #[cfg(feature = "postgres")]
 mod proxy;
 #[cfg(feature = "postgres")]
@@ -176,6 +178,7 @@ pub fn bank(version: u64) -> Event {
         vetted: true,
         legal_basis: String::new(),
         freshness_max: None,
+        quorum: None,
         version,
         created: START,
         changed: START,
@@ -202,6 +205,7 @@ pub fn entry(n: u64, state: EntryState, version: u64) -> Entry {
     let signals = [pdq(n), md5(n)];
     let signals = signals.map(|signal| BankedSignal { signal, quality: Some(100) }).to_vec();
     Entry {
+        background: None,
         id: entry_id(n),
         signals: if state == EntryState::Removed { Vec::new() } else { signals },
         state,
@@ -243,6 +247,8 @@ pub fn given(name: &str) -> GivenVerdict {
                 part: String::new(),
             }],
             incomplete: None,
+            brakes: Vec::new(),
+            review: None,
             actions: Vec::new(),
             versions: Versions {
                 index: 1,
@@ -285,6 +291,7 @@ pub fn outcome(name: &str) -> Event {
         kind: OutcomeKind::Removed,
         occurred: START,
         views_before: Some(3),
+        after_review: false,
     };
     Event::OutcomeRecorded { scope: scope(), outcome }
 }

@@ -10,13 +10,17 @@ use crate::services::admin::parse::revoke::Revoke;
 use crate::services::status::Refusal;
 use crate::services::words::fields::{Fields, within};
 use crate::services::words::page::{self, Page};
-use crate::services::words::policy;
 use crate::services::words::record::{mask, read_etag, unchangeable};
 use crate::services::words::request::{Keyed, keyed, read_id};
+use crate::services::words::{moment, policy};
+use std::time::Duration;
 
 const CATEGORY_BYTES_MAX: usize = 64;
 const THRESHOLDS_MAX: usize = 64;
 const WORDS_BYTES_MAX: usize = 256;
+/// Between which the time lies for which items are remembered.
+const LOOKBACK: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(366 * 86_400);
 
 /// Where a surface stands: the tenant is the caller's own where none was named.
 #[derive(Debug, Clone)]
@@ -101,6 +105,21 @@ fn read_threshold(
     Some(ScoreThreshold { category: category?, at_least: sent.score_min, disposition })
 }
 
+/// Reads for how long items are remembered: the outer absence is a fault.
+#[allow(clippy::option_option, reason = "three outcomes: bad, absent, present")]
+fn read_lookback(
+    fields: &mut Fields,
+    sent: Option<prost_types::Duration>,
+) -> Option<Option<Duration>> {
+    let at = "surface.lookback_window";
+    let read = moment::read_span(fields, at, sent)?;
+    if read.is_some_and(|window| !LOOKBACK.contains(&window)) {
+        fields.fault(at, "must be from 1 second to 366 days");
+        return None;
+    }
+    Some(read)
+}
+
 /// A request to make a surface.
 #[derive(Debug)]
 pub struct CreateSurface {
@@ -143,6 +162,7 @@ pub fn create_surface(sent: v1::CreateSurfaceRequest) -> Result<CreateSurface, R
     };
     let thresholds =
         read_thresholds(&mut fields, "surface.score_thresholds", &surface.score_thresholds);
+    let lookback = read_lookback(&mut fields, surface.lookback_window);
     let whole = (|| {
         let settings = SurfaceSettings {
             display_name: name?,
@@ -150,6 +170,7 @@ pub fn create_surface(sent: v1::CreateSurfaceRequest) -> Result<CreateSurface, R
             on_incomplete: on_incomplete?,
             score_thresholds: thresholds?,
             legal_basis_required: surface.legal_basis_required,
+            lookback: lookback?,
         };
         let place = SurfacePlace { tenant: tenant?, environment: environment?, id: id? };
         Some(CreateSurface { place, kind: kind?, settings, keyed: keyed? })
@@ -236,6 +257,9 @@ pub fn update_surface(sent: v1::UpdateSurfaceRequest) -> Result<UpdateSurface, R
             }
             "legal_basis_required" => {
                 patch.legal_basis_required = Some(sent.legal_basis_required);
+            }
+            "lookback_window" => {
+                patch.lookback = read_lookback(&mut fields, sent.lookback_window);
             }
             _ => unchangeable(&mut fields),
         }

@@ -75,6 +75,7 @@ pub(super) fn read_provenance(
         tags: tags.into_iter().collect::<Option<_>>()?,
         first_seen: seen?.unwrap_or(now),
         confirmed_by_us: sent.confirmed_by_us,
+        opinion: None,
     })
 }
 
@@ -94,7 +95,7 @@ pub(super) fn read_state(fields: &mut Fields, path: &str, number: i32) -> Option
 }
 
 /// What an entry is made from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Source {
     /// Signals that the caller has.
     Signals(Vec<BankedSignal>),
@@ -102,8 +103,16 @@ pub enum Source {
     Media(Bytes),
 }
 
+impl Source {
+    /// Whether it is the item itself.
+    #[must_use]
+    pub const fn is_media(&self) -> bool {
+        matches!(self, Self::Media(_))
+    }
+}
+
 /// A request to add an entry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AddEntry {
     /// To which bank.
     pub bank: BankId,
@@ -214,7 +223,7 @@ const PROVENANCE_PARTS: [&str; 7] = [
 ];
 
 /// A request to change an entry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct UpdateEntry {
     /// Of which bank.
     pub bank: BankId,
@@ -276,7 +285,7 @@ fn read_changed_state(fields: &mut Fields, number: i32) -> Option<EntryState> {
 }
 
 /// A request to remove an entry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RemoveEntry {
     /// Of which bank.
     pub bank: BankId,

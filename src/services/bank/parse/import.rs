@@ -1,15 +1,20 @@
 //! Messages of a caller that imports a file.
 
+use crate::core::bank::EntryState;
+use crate::core::exchange_file::Exchange;
 use crate::core::id::BankId;
-use crate::core::list_file::{Columns, Common, Format};
-use crate::core::signal::SignalType;
+use crate::core::intake::Source;
+use crate::core::list_file::{Common, Format};
 use crate::core::time::Time;
 use crate::proto::v1;
 use crate::services::bank::parse::entry::{read_provenance, read_state};
 use crate::services::status::Refusal;
 use crate::services::words::fields::Fields;
-use crate::services::words::signal::read_type;
+use crate::services::words::file::{self, Sent};
 use bytes::Bytes;
+
+/// Longest name of a source.
+const SOURCE_BYTES_MAX: usize = 64;
 
 /// The opening of an import.
 #[derive(Debug)]
@@ -17,9 +22,16 @@ pub struct ImportOpening {
     /// Into which bank.
     pub bank: BankId,
     /// How the file is written.
-    pub format: Format,
-    /// What is the same for all entries.
-    pub common: Common,
+    pub written: Written,
+}
+
+/// How a file is written.
+#[derive(Debug)]
+pub enum Written {
+    /// As a list, with what is the same for all entries.
+    List(Box<(Format, Common)>),
+    /// As records of a source.
+    Records(Exchange, Source),
 }
 
 /// A message of a caller that imports a file.
@@ -53,66 +65,64 @@ pub fn import(sent: v1::ImportEntriesRequest, now: Time) -> Result<Imported, Ref
 fn import_opening(sent: v1::ImportOpen, now: Time) -> Result<ImportOpening, Refusal> {
     let mut fields = Fields::default();
     let bank = fields.name("open.bank_id", &sent.bank_id, BankId::parse);
-    let names_type = sent.signal_type != 0 || !sent.custom_type.is_empty();
-    let format = match v1::ImportFormat::try_from(sent.format) {
-        Ok(v1::ImportFormat::Text) => {
-            if sent.columns.is_some() {
-                fields.fault("open.columns", "must be left out for a text file");
-            }
-            import_type(&mut fields, &sent).map(Format::Text)
-        }
-        Ok(v1::ImportFormat::Csv) => {
-            let kind = if names_type { import_type(&mut fields, &sent) } else { None };
-            let columns = fields.required("open.columns", sent.columns);
-            columns
-                .and_then(|columns| read_columns(&mut fields, columns, names_type))
-                .map(|columns| Format::Csv(kind, columns))
-        }
-        Ok(v1::ImportFormat::Unspecified) => fields.required("open.format", None),
-        Err(_) => {
-            fields.fault("open.format", "must be a value that this version knows");
-            None
-        }
+    let written = file::read(
+        &mut fields,
+        "open",
+        Sent {
+            format: sent.format,
+            signal_type: sent.signal_type,
+            custom_type: &sent.custom_type,
+            columns: sent.columns.clone(),
+            vics_categories: &sent.vics_categories,
+        },
+    );
+    let written = match v1::ImportFormat::try_from(sent.format) {
+        Err(_) | Ok(v1::ImportFormat::Unspecified) => None,
+        Ok(format) if format.is_list() => list(&mut fields, sent, now, written),
+        Ok(_) => records(&mut fields, sent, written),
     };
-    let provenance = read_provenance(&mut fields, "open.provenance", sent.provenance, now);
-    let state = read_state(&mut fields, "open.state", sent.state);
-    let whole = (|| {
-        let common = Common { provenance: provenance?, state: state? };
-        Some(ImportOpening { bank: bank?, format: format?, common })
-    })();
+    let whole = (|| Some(ImportOpening { bank: bank?, written: written? }))();
     fields.done(whole)
 }
 
-fn import_type(fields: &mut Fields, sent: &v1::ImportOpen) -> Option<SignalType> {
-    let mut inner = Fields::default();
-    let kind = read_type(&mut inner, "open", sent.signal_type, &sent.custom_type);
-    for (path, must) in inner.into_faults() {
-        // The field has another name here than in a signal.
-        fields.fault(path.replace("open.type", "open.signal_type"), must);
+fn list(
+    fields: &mut Fields,
+    sent: v1::ImportOpen,
+    now: Time,
+    written: Option<file::Written>,
+) -> Option<Written> {
+    if !sent.source.is_empty() {
+        fields.fault("open.source", "must be left out but for files of an exchange");
     }
-    kind
+    let provenance = read_provenance(fields, "open.provenance", sent.provenance, now);
+    let state = read_state(fields, "open.state", sent.state);
+    let common = Common { provenance: provenance?, state: state? };
+    match written? {
+        file::Written::List(format) => Some(Written::List(Box::new((format, common)))),
+        file::Written::Records(_) => None,
+    }
 }
 
-fn read_columns(
+/// Records say themselves of what type their values are and where they come from; whose they are says the caller.
+fn records(
     fields: &mut Fields,
-    sent: v1::CsvColumns,
-    has_usual_type: bool,
-) -> Option<Columns> {
-    if sent.value.is_empty() {
-        fields.fault("open.columns.value", "must be set");
+    sent: v1::ImportOpen,
+    written: Option<file::Written>,
+) -> Option<Written> {
+    if sent.provenance.is_some() {
+        fields.fault("open.provenance", file::RECORDS_SAY);
     }
-    if sent.signal_type.is_empty() && !has_usual_type {
-        let must = "must be set where open.signal_type and open.custom_type are not";
-        fields.fault("open.columns.signal_type", must);
+    if sent.source.is_empty() {
+        fields.fault("open.source", "must be set for a file of an exchange");
     }
-    fields.is_clean().then_some(Columns {
-        value: sent.value,
-        kind: sent.signal_type,
-        quality: sent.quality,
-        entry: sent.entry_id,
-        source_record: sent.source_record,
-        classification: sent.classification,
-        tags: sent.tags,
-        note: sent.note,
-    })
+    let name = fields.text("open.source", sent.source, SOURCE_BYTES_MAX)?;
+    // What others list is seen in the shadow first, unless the caller knows better.
+    let enters_as = match sent.state {
+        0 => Some(EntryState::Trial),
+        state => read_state(fields, "open.state", state),
+    };
+    let Some(file::Written::Records(exchange)) = written else { return None };
+    let names_values = exchange.names_values();
+    let source = Source { name, enters_as: enters_as?, names_values };
+    fields.is_clean().then_some(Written::Records(exchange, source))
 }

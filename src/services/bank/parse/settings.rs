@@ -1,6 +1,9 @@
 //! Requests about banks as a whole.
 
-use crate::core::bank::{Band, BankMode, BankRole, DISTANCE_BITS_MAX, RATIO_ALL, SignalRule};
+use crate::core::advice::AdviceType;
+use crate::core::bank::{
+    Band, BankMode, BankRole, DISTANCE_BITS_MAX, EntryState, Quorum, RATIO_ALL, SignalRule, Voice,
+};
 use crate::core::curation::{BankPatch, BankSettings, NewBank};
 use crate::core::id::BankId;
 use crate::core::signal::SignalType;
@@ -17,10 +20,18 @@ use crate::services::words::{moment, policy};
 const BANDS_MAX: usize = 8;
 const RULES_MAX: usize = 32;
 const WORDS_BYTES_MAX: usize = 256;
+const ORGANISATIONS_MAX: u32 = 64;
+const VOICES_MAX: usize = 256;
+const JURISDICTION_BYTES_MAX: usize = 16;
 
 /// The types that a bank holds when its owner names none.
 const USUAL_TYPES: [SignalType; 5] =
     [SignalType::Md5, SignalType::Sha1, SignalType::Sha256, SignalType::Pdq, SignalType::VpdqFrame];
+
+fn usual_rules() -> Vec<SignalRule> {
+    let advice = AdviceType::ALL.map(SignalType::Advice);
+    USUAL_TYPES.into_iter().chain(advice).map(SignalRule::usual).collect()
+}
 
 fn read_mode(fields: &mut Fields, path: &str, number: i32) -> Option<BankMode> {
     match v1::BankMode::try_from(number) {
@@ -58,7 +69,7 @@ fn read_ratio(fields: &mut Fields, path: &str, ratio: f64) -> Option<u32> {
 
 fn read_rules(fields: &mut Fields, path: &str, sent: &[v1::SignalRule]) -> Option<Vec<SignalRule>> {
     if sent.is_empty() {
-        return Some(USUAL_TYPES.map(SignalRule::usual).to_vec());
+        return Some(usual_rules());
     }
     fields.count(path, sent.len(), 1, RULES_MAX);
     let read: Vec<_> = sent
@@ -100,7 +111,10 @@ fn read_rule(fields: &mut Fields, path: &str, sent: &v1::SignalRule) -> Option<S
         }
         let disposition_path = within(&at, "disposition");
         match policy::read_disposition(fields, &disposition_path, band.disposition) {
-            Some(Disposition::Allow) => {
+            Some(disposition) if kind.is_advice() && disposition != Disposition::Allow => {
+                fields.fault(disposition_path, "must be ALLOW for a type that is advice");
+            }
+            Some(Disposition::Allow) if !kind.is_advice() => {
                 fields.fault(disposition_path, "must be stricter than ALLOW");
             }
             Some(disposition) => {
@@ -110,6 +124,69 @@ fn read_rule(fields: &mut Fields, path: &str, sent: &v1::SignalRule) -> Option<S
         }
     }
     Some(SignalRule { kind, quality_min: sent.quality_min, bands })
+}
+
+/// Reads what promotes proposed entries: the outer absence is a fault.
+#[allow(clippy::option_option, reason = "three outcomes: bad, absent, present")]
+fn read_quorum(
+    fields: &mut Fields,
+    path: &str,
+    sent: Option<v1::Quorum>,
+) -> Option<Option<Quorum>> {
+    let Some(sent) = sent else { return Some(None) };
+    let at = |inner| within(path, inner);
+    let organisations_min = sent.organisations_min;
+    if organisations_min == 0 {
+        fields.fault(at("organisations_min"), "must be set");
+    } else if organisations_min > ORGANISATIONS_MAX {
+        fields.fault(at("organisations_min"), format!("must be from 1 to {ORGANISATIONS_MAX}"));
+    }
+    if sent.jurisdictions_min > organisations_min {
+        fields.fault(at("jurisdictions_min"), "must be at most organisations_min");
+    } else if sent.jurisdictions_min > 0 && sent.voices.is_empty() {
+        fields.fault(at("jurisdictions_min"), "must be 0 where no voices are named");
+    }
+    fields.count(at("voices"), sent.voices.len(), 0, VOICES_MAX);
+    let voices: Vec<_> = sent
+        .voices
+        .into_iter()
+        .take(VOICES_MAX)
+        .enumerate()
+        .map(|(place, voice)| read_voice(fields, &format!("{path}.voices[{place}]"), voice))
+        .collect();
+    let promotes_to = match v1::EntryState::try_from(sent.promotes_to) {
+        Ok(v1::EntryState::Unspecified | v1::EntryState::Trial) => Some(EntryState::Trial),
+        Ok(v1::EntryState::Active) => Some(EntryState::Active),
+        _ => {
+            fields.fault(at("promotes_to"), "must be TRIAL or ACTIVE");
+            None
+        }
+    };
+    Some(Some(Quorum {
+        organisations_min,
+        jurisdictions_min: sent.jurisdictions_min,
+        voices: voices.into_iter().collect::<Option<_>>()?,
+        promotes_to: promotes_to?,
+    }))
+}
+
+fn read_voice(fields: &mut Fields, path: &str, sent: v1::QuorumVoice) -> Option<Voice> {
+    for (inner, text) in [("exchange", &sent.exchange), ("organisation", &sent.organisation)] {
+        if text.is_empty() {
+            fields.fault(within(path, inner), "must be set");
+        }
+    }
+    let exchange = fields.text(within(path, "exchange"), sent.exchange, WORDS_BYTES_MAX);
+    let organisation =
+        fields.text(within(path, "organisation"), sent.organisation, WORDS_BYTES_MAX);
+    let law = within(path, "jurisdiction");
+    let jurisdiction = fields.text(law, sent.jurisdiction, JURISDICTION_BYTES_MAX);
+    Some(Voice {
+        exchange: exchange?,
+        organisation: organisation?,
+        jurisdiction: jurisdiction?,
+        accredited: sent.accredited,
+    })
 }
 
 /// A request to make a bank.
@@ -140,6 +217,7 @@ pub fn create_bank(sent: v1::CreateBankRequest) -> Result<CreateBank, Refusal> {
     let rules = read_rules(&mut fields, "bank.signal_rules", &bank.signal_rules);
     let legal_basis = fields.text("bank.legal_basis", bank.legal_basis, WORDS_BYTES_MAX);
     let freshness = moment::read_span(&mut fields, "bank.freshness_limit", bank.freshness_limit);
+    let quorum = read_quorum(&mut fields, "bank.quorum", bank.quorum);
     let whole = (|| {
         let settings = BankSettings {
             display_name: display_name?,
@@ -151,6 +229,7 @@ pub fn create_bank(sent: v1::CreateBankRequest) -> Result<CreateBank, Refusal> {
             vetted: bank.vetted,
             legal_basis: legal_basis?,
             freshness_max: freshness?,
+            quorum: quorum?,
         };
         Some(CreateBank { wanted: NewBank { id: id?, settings }, keyed: keyed? })
     })();
@@ -202,6 +281,7 @@ pub fn update_bank(sent: v1::UpdateBankRequest) -> Result<UpdateBank, Refusal> {
             "freshness_limit" => {
                 patch.freshness_max = moment::read_span(&mut fields, &at, bank.freshness_limit);
             }
+            "quorum" => patch.quorum = read_quorum(&mut fields, &at, bank.quorum.clone()),
             _ => unchangeable(&mut fields),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::access::{Environment, Scope};
+use crate::core::advice::{Advice, AdviceType};
 use crate::core::event::Event;
 use crate::core::id::TenantId;
 use crate::core::resident::Resident;
@@ -17,7 +18,10 @@ fn banks() -> Vec<Bank> {
     let negative = Bank { role: BankRole::Negative, ..bank("harmless") };
     let shadow = Bank { mode: BankMode::Shadow, ..bank("on-trial") };
     let open = Bank { vetted: false, ratio_millionths: RATIO_ALL / 2, ..bank("open") };
-    vec![bank("known"), negative, shadow, open]
+    let mut banks = vec![bank("known"), negative, shadow, open];
+    let advice = SignalRule::usual(SignalType::Advice(AdviceType::Url));
+    banks.iter_mut().for_each(|bank| bank.rules.push(advice.clone()));
+    banks
 }
 
 fn memory(shard: Shard, puts: &[(usize, Entry)]) -> Resident {
@@ -51,7 +55,7 @@ fn decided(resident: &Resident, question: &Question, elsewhere: Elsewhere) -> Ve
     let holding = resident.of(&scope()).unwrap();
     let mut deciding = Deciding::new(holding, &surface(), &context(), question, moment);
     deciding.look(holding, question, || false);
-    deciding.conclude(holding, &surface(), question).verdict
+    deciding.conclude(holding, &surface(), question, |_| {}).verdict
 }
 
 fn shards(count: u32) -> Vec<Shard> {
@@ -71,6 +75,7 @@ fn any_entry() -> impl Strategy<Value = (usize, Entry)> {
             Just(Signal::Sha256(DIGESTS.sha256)),
             Just(Signal::Md5(DIGESTS.md5)),
             any::<[u8; 16]>().prop_map(Signal::Md5),
+            Just(Signal::Advice(Advice::Url([7; 32]))),
         ],
         1..3,
     );
@@ -86,7 +91,12 @@ proptest! {
         count in 2..6_u32,
     ) {
         let pictures = distances.into_iter().map(|distance| picture(distance, 100)).collect();
-        let question = image(pictures, CheckState::Checked);
+        let mut question = image(pictures, CheckState::Checked);
+        question.probes.push(Probe {
+            signal: Signal::Advice(Advice::Url([7; 32])),
+            quality: None,
+            ..question.probes[0].clone()
+        });
         let whole = decided(&memory(Shard::WHOLE, &puts), &question, Elsewhere::default());
         let parts: Vec<_> = shards(count).into_iter().map(|shard| memory(shard, &puts)).collect();
         for (at, own) in parts.iter().enumerate() {

@@ -92,7 +92,7 @@ fn large_pictures_are_hashed_from_coefficients_only_when_asked_and_the_same_form
         let bytes = jpeg(WIDTH, HEIGHT, 0, |encoder| encoder.set_sampling_factor(sampling));
         assert!(alike(&bytes, 100, "plain"));
     }
-    for orientation in 1..=8 {
+    for orientation in [1, 2, 6, 8] {
         let bytes = jpeg(WIDTH, HEIGHT, 0, |encoder| {
             encoder.add_exif_metadata(&exif(orientation)).unwrap();
         });
