@@ -159,6 +159,12 @@ impl Client {
         AdminServiceClient::new(self.wire.clone())
     }
 
+    /// How long a call with its repetitions may take.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Makes a unary call, repeated as [`Client::persist`] says. A call that changes something must carry a
     /// request id, which is the same each time.
     ///

@@ -6,10 +6,14 @@ use super::learned::{
     ArachnidArgs, BulwarkArgs, Learned, NcmecArgs, PublicationArgs, StopNciiArgs,
     ThreatExchangeArgs,
 };
-use super::{explain, words};
+use super::{explain, screen, words};
 use crate::core::time::Time;
 use crate::proto::v1;
 use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// How often somebody who follows an exchange looks.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What to do with exchanges. Needs a key of the role BANK_MANAGER.
 #[derive(Debug, Clone, clap::Subcommand)]
@@ -30,6 +34,8 @@ pub enum ExchangeCommand {
     List(ServerArgs),
     /// Show how far an exchange has come; exit code 1: it is failing
     Status(NamedArgs),
+    /// Watch an exchange until everything it has is taken in; exit code 1: for `--timeout` nothing more came
+    Follow(NamedArgs),
     /// Ask an exchange that failed again now
     Sync(NamedArgs),
     /// Stop asking an exchange
@@ -64,6 +70,7 @@ pub async fn run(command: &ExchangeCommand, out: &mut dyn Write) -> Result<u8, F
         ExchangeCommand::CreateArachnid(args) => create(args.learned()?, out).await,
         ExchangeCommand::List(server) => list(server, out).await,
         ExchangeCommand::Status(args) => status(args, out).await,
+        ExchangeCommand::Follow(args) => follow(args, out).await,
         ExchangeCommand::Sync(args) => sync(args, out).await,
         ExchangeCommand::Disable(args) => enable(args, false, out).await,
         ExchangeCommand::Enable(args) => enable(args, true, out).await,
@@ -125,14 +132,57 @@ async fn list(server: &ServerArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-async fn status(args: &NamedArgs, out: &mut dyn Write) -> Result<u8, Failure> {
-    let client = Client::connect(&args.server).await?;
-    let message = v1::GetExchangeStatusRequest { exchange_id: args.exchange.clone() };
+async fn found(client: &Client, exchange: &str) -> Result<v1::GetExchangeStatusResponse, Failure> {
+    let message = v1::GetExchangeStatusRequest { exchange_id: exchange.to_owned() };
     let sent = client.ask(message, |request| {
         let mut exchanges = client.exchanges();
         async move { exchanges.get_exchange_status(request).await }
     });
-    let found = sent.await?;
+    Ok(sent.await?)
+}
+
+async fn status(args: &NamedArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let client = Client::connect(&args.server).await?;
+    told(found(&client, &args.exchange).await?, out)
+}
+
+async fn follow(args: &NamedArgs, out: &mut dyn Write) -> Result<u8, Failure> {
+    let client = Client::connect(&args.server).await?;
+    let line = screen::counter("records");
+    let mut moved = ((0, 0), Instant::now());
+    let (last, has_all) = loop {
+        let found = found(&client, &args.exchange).await?;
+        let state = found.state();
+        let has_all = state == v1::ExchangeState::Live
+            || (state == v1::ExchangeState::Elsewhere && found.whole);
+        let records = found.counts.as_ref().map_or(0, records);
+        line.set_position(records);
+        line.set_message(format!("{} {}", words::exchange_state_name(found.state), found.failure));
+        if (records, found.source_number) != moved.0 {
+            moved = ((records, found.source_number), Instant::now());
+        }
+        let stands_still = moved.1.elapsed() >= client.timeout();
+        if has_all || stands_still || state == v1::ExchangeState::Disabled {
+            break (found, has_all);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    };
+    line.finish_and_clear();
+    told(last, out)?;
+    Ok(if has_all { DONE } else { FAILED })
+}
+
+/// How many of its records were looked at.
+const fn records(counts: &v1::IntakeCounts) -> u64 {
+    counts.taken
+        + counts.replaced
+        + counts.withdrawn
+        + counts.unchanged
+        + counts.tombstoned
+        + counts.refused
+}
+
+fn told(found: v1::GetExchangeStatusResponse, out: &mut dyn Write) -> Result<u8, Failure> {
     let counts = found.counts.unwrap_or_default();
     let mut table = explain::table(&["of the exchange", "value"]);
     table.add_row(["state", &words::exchange_state_name(found.state)]);

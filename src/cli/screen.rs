@@ -89,6 +89,14 @@ pub fn bar(length: u64) -> ProgressBar {
     ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// A line on standard error that counts without knowing up to where; hidden where that is no terminal.
+pub fn counter(what: &str) -> ProgressBar {
+    let style = format!("{{spinner}} {{pos}} {what}, {{per_sec}}, {{elapsed}} {{msg}}");
+    let style = ProgressStyle::with_template(&style);
+    ProgressBar::new_spinner()
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
+}
+
 async fn screened(client: &Client, args: &ScreenArgs, found: Found) -> Row {
     let start = Instant::now();
     let context = Context {
