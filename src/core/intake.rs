@@ -73,7 +73,8 @@ pub fn take_drafts(
     now: Time,
 ) -> Intake {
     let mut intake = Intake::default();
-    let mut fresh: HashMap<Signal, EntryId> = HashMap::new();
+    // By value, which of what is new has it.
+    let mut fresh: HashMap<Signal, usize> = HashMap::with_capacity(drafts.len());
     let mut taken_names: HashSet<EntryId> = HashSet::new();
     let mut known = known.iter();
     for (draft, is_named) in drafts.into_iter().zip(names) {
@@ -83,7 +84,10 @@ pub fn take_drafts(
             .iter()
             .zip(known.by_ref())
             .map(|(banked, known)| {
-                let here = || Some((fresh.get(&banked.signal)?.clone(), wanted.state));
+                let here = || {
+                    let entry: &Changed = &intake.changed[*fresh.get(&banked.signal)?];
+                    Some((entry.after.id.clone(), wanted.state))
+                };
                 known.clone().or_else(here)
             })
             .collect();
@@ -99,8 +103,8 @@ pub fn take_drafts(
                     intake.refused.push((draft.line, draft.lines, must));
                 } else if let Some(id) = wanted.id.clone().or_else(&mut fresh_id) {
                     let signals = wanted.signals.iter().map(|banked| banked.signal.clone());
-                    fresh.extend(signals.map(|signal| (signal, id.clone())));
-                    taken_names.insert(id.clone());
+                    fresh.extend(signals.map(|signal| (signal, intake.changed.len())));
+                    taken_names.extend(wanted.id.clone());
                     intake.taken += draft.lines;
                     intake.shares |= known.iter().any(Option::is_some);
                     let mut after = made(id, wanted, now);

@@ -170,10 +170,16 @@ impl ListFile {
 
     fn feed_text(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            self.hold(&rest[..end]);
-            self.end_text_line();
-            rest = &rest[end + 1..];
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, more) = (&rest[..end], &rest[end + 1..]);
+            // Most lines come whole.
+            if self.held.is_empty() && !self.overlong && line.len() <= LINE_BYTES_MAX {
+                self.text_line(line);
+            } else {
+                self.hold(line);
+                self.end_text_line();
+            }
+            rest = more;
         }
         self.hold(rest);
     }
@@ -188,15 +194,20 @@ impl ListFile {
     }
 
     fn end_text_line(&mut self) {
-        self.line += 1;
         let held = std::mem::take(&mut self.held);
-        let overlong = std::mem::take(&mut self.overlong);
-        let is_first = std::mem::take(&mut self.is_first);
-        if overlong {
+        if std::mem::take(&mut self.overlong) {
+            self.line += 1;
+            self.is_first = false;
             self.refuse(self.line, format!("must be at most {LINE_BYTES_MAX} bytes long"));
             return;
         }
-        let bytes = held.strip_prefix(BYTE_ORDER_MARK).filter(|_| is_first).unwrap_or(&held);
+        self.text_line(&held);
+    }
+
+    fn text_line(&mut self, line: &[u8]) {
+        self.line += 1;
+        let is_first = std::mem::take(&mut self.is_first);
+        let bytes = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| is_first).unwrap_or(line);
         let Ok(text) = std::str::from_utf8(bytes) else {
             self.refuse(self.line, "must be UTF-8");
             return;

@@ -4,6 +4,7 @@
 //! lower case. A PDQ text is 64 hexadecimal digits, the most significant digit first (bit 255).
 
 use crate::core::advice::{self, Advice, AdviceType};
+use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -219,8 +220,10 @@ impl fmt::Debug for Signal {
 
 fn digits<const N: usize>(text: &str) -> Result<[u8; N], MalformedSignal> {
     let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| MalformedSignal::Digits(2 * N))?;
-    Ok(bytes)
+    // The decoder asks for as much room as the text needs.
+    let read =
+        (text.len() == 2 * N).then(|| HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes));
+    read.and_then(Result::ok).map(|_| bytes).ok_or(MalformedSignal::Digits(2 * N))
 }
 
 fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N], MalformedSignal> {

@@ -13,8 +13,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Clock(Arc<Kind>);
 
 enum Kind {
-    System(SystemRandom),
+    System(SystemRandom, Mutex<Drawn>),
     Set { millis: AtomicI64, stream: Mutex<Stream> },
+}
+
+/// Random bytes of a name.
+const NAME_BYTES: usize = 10;
+
+/// Randomness for names, drawn for a hundred of them at once: drawing costs more than all else about a name. Salts and keys
+/// are drawn by themselves, so that none lies around before it is used.
+#[derive(Default)]
+struct Drawn(Vec<u8>);
+
+impl Drawn {
+    fn next(&mut self, draw: impl FnOnce(&mut [u8])) -> [u8; NAME_BYTES] {
+        if self.0.is_empty() {
+            self.0.resize(100 * NAME_BYTES, 0);
+            draw(&mut self.0);
+        }
+        let mut next = [0; NAME_BYTES];
+        next.copy_from_slice(&self.0[self.0.len() - NAME_BYTES..]);
+        self.0.truncate(self.0.len() - NAME_BYTES);
+        next
+    }
 }
 
 /// A stream of bytes that its seed determines: SHA-256(seed ‖ counter).
@@ -26,7 +47,7 @@ struct Stream {
 impl std::fmt::Debug for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match *self.0 {
-            Kind::System(_) => "Clock(system)",
+            Kind::System(..) => "Clock(system)",
             Kind::Set { .. } => "Clock(set)",
         })
     }
@@ -36,7 +57,7 @@ impl Clock {
     /// The machine's clock and randomness.
     #[must_use]
     pub fn system() -> Self {
-        Self(Arc::new(Kind::System(SystemRandom::new())))
+        Self(Arc::new(Kind::System(SystemRandom::new(), Mutex::default())))
     }
 
     /// A clock that stands until it is moved, and names that follow from `seed`. For tests only: its salts are no secret.
@@ -50,7 +71,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Time {
         match &*self.0 {
-            Kind::System(_) => {
+            Kind::System(..) => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Time::default().plus(since)
             }
@@ -76,7 +97,7 @@ impl Clock {
     /// Where the operating system gives none: nothing secret could be made then.
     pub fn fill(&self, bytes: &mut [u8]) {
         match &*self.0 {
-            Kind::System(random) => {
+            Kind::System(random, _) => {
                 random.fill(bytes).expect("the operating system gives randomness");
             }
             Kind::Set { stream, .. } => stream.lock().fill(bytes),
@@ -95,7 +116,11 @@ impl Clock {
     #[must_use]
     pub fn fresh_id(&self) -> String {
         let millis = u64::try_from(self.now().millis()).unwrap_or(0);
-        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &self.random()).into_uuid();
+        let random = match &*self.0 {
+            Kind::System(_, drawn) => drawn.lock().next(|bytes| self.fill(bytes)),
+            Kind::Set { .. } => self.random(),
+        };
+        let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
         uuid.simple().to_string()
     }
 }

@@ -90,7 +90,8 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
                     let at = &mut next[usize::from(chunk::<N>(value, i)) * parts + nth];
                     let [a, b, c, _] = place.to_le_bytes();
                     let whole = [a, b, c, tail::<N>(value, i)];
-                    let entry = std::array::from_fn(|byte| whole[byte]);
+                    // Without a tail the first three of them.
+                    let entry = whole.first_chunk().copied().unwrap_or([0; B]);
                     pairs.set(*at, sketch::<N>(value, i), entry);
                     *at += 1;
                 }

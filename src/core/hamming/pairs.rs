@@ -41,6 +41,7 @@ impl<const B: usize> Pairs<B> {
     }
 
     /// The line with the sketch at a place.
+    #[inline(always)]
     pub(super) const fn line_of(at: u32) -> u32 {
         let (at, beside) = (at as usize, Self::STRIDE - Self::GROUP / LANES);
         (at / LANES + at / Self::GROUP * beside) as u32
@@ -52,6 +53,7 @@ impl<const B: usize> Pairs<B> {
     }
 
     /// Where the bytes of the entry at a place begin.
+    #[inline(always)]
     fn byte_of(&self, at: u32) -> usize {
         let (at, group) = (at as usize, at as usize / Self::GROUP);
         let inside = Self::GROUP.min(self.len - group * Self::GROUP);
@@ -83,13 +85,15 @@ impl<const B: usize> Pairs<B> {
         })
     }
 
-    /// Sets what is at a place.
+    /// Sets what is at a place. Both have a fixed length, so that setting them is a store each and no call.
+    #[inline(always)]
     pub(super) fn set(&mut self, at: u32, sketch: u16, entry: [u8; B]) {
-        let lane = at as usize % LANES;
-        let line = &mut self.lines[Self::line_of(at) as usize];
-        line[2 * lane..2 * lane + 2].copy_from_slice(&sketch.to_le_bytes());
         let start = self.byte_of(at);
-        self.lines.as_flattened_mut()[start..start + B].copy_from_slice(&entry);
+        let line = &mut self.lines[Self::line_of(at) as usize];
+        line.as_chunks_mut().0[at as usize % LANES] = sketch.to_le_bytes();
+        if let Some(place) = self.lines.as_flattened_mut()[start..].first_chunk_mut() {
+            *place = entry;
+        }
     }
 
     /// Has the entry at a place fetched.

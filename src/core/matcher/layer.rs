@@ -8,11 +8,9 @@ use crate::core::bank::{Effect, Entry};
 use crate::core::hamming;
 use crate::core::matcher::ends::Ends;
 use crate::core::matcher::perceptual::{Hash, Perceptual};
-use crate::core::matcher::rows::{self, Name, Rows, Seen, Shape};
+use crate::core::matcher::rows::{self, Name, New, Rows, Shape};
 use crate::core::matcher::sorted::Sorted;
 use crate::core::signal::Signal;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Most bytes of texts of one layer.
 const TEXT_BYTES_MAX: usize = 3 << 30;
@@ -102,6 +100,8 @@ impl Bulk {
 #[derive(Default)]
 pub(super) struct Draft {
     rows: rows::Draft,
+    /// Of the entry that is being added, so that not each takes memory for it.
+    shape: Shape,
     pictures: Vec<Hash>,
     frames: Vec<Hash>,
     md5: Vec<([u8; 16], u32)>,
@@ -110,13 +110,17 @@ pub(super) struct Draft {
     opaque: Vec<(Signal, u32)>,
 }
 
-/// How many signals of each type an entry has.
-fn shape_of(entry: &Entry) -> Shape {
-    let mut shape = BTreeMap::new();
+/// Puts how many signals of each type an entry has in the place of what `shape` was.
+fn shape_of(entry: &Entry, shape: &mut Shape) {
+    shape.clear();
     for banked in &entry.signals {
-        *shape.entry(banked.signal.kind()).or_default() += 1;
+        let kind = banked.signal.kind();
+        match shape.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, count)) => *count += 1,
+            None => shape.push((kind, 1)),
+        }
     }
-    shape.into_iter().collect()
+    shape.sort_unstable();
 }
 
 impl Draft {
@@ -125,17 +129,14 @@ impl Draft {
         self.rows.len()
     }
 
-    /// Adds an entry of a bank.
-    pub(super) fn push(&mut self, bank: u32, effect: Effect, entry: &Entry) {
-        let mut origin = entry.provenance.clone();
-        let record = std::mem::take(&mut origin.source_record);
-        let number = self.rows.push(&Seen {
-            bank,
+    /// Adds an entry, whose name is `name`.
+    pub(super) fn push(&mut self, name: &Name<'_>, effect: Effect, entry: &Entry) {
+        shape_of(entry, &mut self.shape);
+        let number = self.rows.push(&New {
+            name,
             effect,
-            name: entry.id.as_str(),
-            record: &record,
-            origin: &Arc::new(origin),
-            shape: &Arc::new(shape_of(entry)),
+            provenance: &entry.provenance,
+            shape: &self.shape,
         });
         for banked in &entry.signals {
             let quality = banked.quality.map(|quality| quality.min(100) as u8);

@@ -32,7 +32,7 @@ use imbl::{HashSet, OrdMap, Vector};
 use layer::{Draft, Layer};
 use merge::Sizes;
 pub use merge::{Merge, Merged, Pace, Retired, Room};
-use rows::Name;
+use rows::{Name, Span};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -203,8 +203,17 @@ impl Matcher {
         // Of several states of one entry the last one stands.
         let mut names = std::collections::HashSet::with_capacity(entries.len());
         let lasting = entries.iter().rev().filter(|entry| names.insert(&entry.id));
-        for entry in lasting.collect::<Vec<_>>().into_iter().rev() {
-            self.take_entry(&mut shelf, key, &entry.id);
+        let lasting: Vec<_> = lasting.collect();
+        let mut span = Span::default();
+        lasting.iter().for_each(|entry| span.take(entry.id.as_str()));
+        // The newest layers are the smallest, and what changes was often changed before.
+        let layers = self.layers.iter().rev().filter(|layer| layer.rows.span().meets(span));
+        let layers: Vec<&Layer> = layers.map(|layer| &**layer).collect();
+        for entry in lasting.into_iter().rev() {
+            let name = Name::of(key, entry.id.as_str());
+            if shelf.silent.is_empty() || shelf.silent.remove(&entry.id).is_none() {
+                end_entry(&layers, &mut shelf, &name, self.sequence);
+            }
             let effect = entry.state.effect();
             if effect == Effect::Absent || entry.signals.is_empty() {
                 if entry.state != EntryState::Removed {
@@ -212,7 +221,7 @@ impl Matcher {
                 }
                 continue;
             }
-            draft.push(key, effect, entry);
+            draft.push(&name, effect, entry);
             is_empty = false;
             shelf.entries += 1;
             for banked in &entry.signals {
@@ -242,27 +251,6 @@ impl Matcher {
                 .pop_if(|last| is_tiny(last.len()) && last.len() < merge::GROWTH * draft.len())
         {
             draft.absorb(&last);
-        }
-    }
-
-    fn take_entry(&self, shelf: &mut Shelf, key: u32, name: &EntryId) {
-        if shelf.silent.remove(name).is_some() {
-            return;
-        }
-        // The newest layers are the smallest, and what changes was often changed before.
-        let name = Name::of(key, name.as_str());
-        for layer in self.layers.iter().rev() {
-            let Some(entry) = layer.find(&name) else { continue };
-            layer.ends.end(entry, self.sequence);
-            let seen = layer.rows.get(entry);
-            shelf.entries -= 1;
-            for (kind, count) in seen.shape.iter() {
-                less(&mut shelf.counts, kind, *count);
-                if counts(seen.effect) {
-                    less(&mut shelf.counting, kind, *count);
-                }
-            }
-            return;
         }
     }
 
@@ -412,6 +400,21 @@ impl Matcher {
                     || elsewhere(&bank.id)))
             .then_some(bank)
         })
+    }
+}
+
+/// Ends the entry of this name with change `sequence`, where one of the layers has it.
+fn end_entry(layers: &[&Layer], shelf: &mut Shelf, name: &Name<'_>, sequence: u64) {
+    let found = layers.iter().find_map(|layer| Some((layer, layer.find(name)?)));
+    let Some((layer, entry)) = found else { return };
+    layer.ends.end(entry, sequence);
+    let seen = layer.rows.get(entry);
+    shelf.entries -= 1;
+    for (kind, count) in seen.shape.iter() {
+        less(&mut shelf.counts, kind, *count);
+        if counts(seen.effect) {
+            less(&mut shelf.counting, kind, *count);
+        }
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) struct Perceptual {
 impl Perceptual {
     /// Puts hashes in order.
     pub(super) fn over(mut list: Vec<Hash>) -> Self {
-        list.sort_unstable();
+        // What comes of several layers is one ordered run after another, which this sort sees.
+        list.sort();
         let mut values = Vec::with_capacity(list.len());
         let mut starts = Vec::new();
         for (at, hash) in (0_u32..).zip(&list) {

@@ -36,6 +36,50 @@ pub(super) struct Rows {
     shapes: Box<[Arc<Shape>]>,
     /// The numbers by a hash of bank and name.
     by_name: Sorted<u32>,
+    span: Span,
+}
+
+/// Between what all names begin with, in the order of their bytes.
+///
+/// The service makes names that sort by time: whoever looks for a fresh one passes by a layer of older ones without
+/// touching its index.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    first: u128,
+    last: u128,
+}
+
+impl Default for Span {
+    /// Of no names.
+    fn default() -> Self {
+        Self { first: u128::MAX, last: 0 }
+    }
+}
+
+impl Span {
+    /// What a name begins with.
+    fn lead(name: &str) -> u128 {
+        let mut lead = [0; 16];
+        let len = name.len().min(lead.len());
+        lead[..len].copy_from_slice(&name.as_bytes()[..len]);
+        u128::from_be_bytes(lead)
+    }
+
+    /// Takes in a name.
+    pub(super) fn take(&mut self, name: &str) {
+        let lead = Self::lead(name);
+        *self = self.and(Self { first: lead, last: lead });
+    }
+
+    /// Of two together.
+    fn and(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
+
+    /// Whether a name of one may be a name of the other.
+    pub(super) const fn meets(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
 }
 
 /// What a layer knows of an entry.
@@ -116,6 +160,11 @@ impl Rows {
         })
     }
 
+    /// Between which names theirs lie.
+    pub(super) const fn span(&self) -> Span {
+        self.span
+    }
+
     /// Number of the bank of an entry.
     pub(super) fn bank_of(&self, number: u32) -> u32 {
         self.rows[number as usize].bank
@@ -127,47 +176,82 @@ impl Rows {
     }
 }
 
+/// An entry that is added.
+pub(super) struct New<'e> {
+    /// Its name in its bank.
+    pub(super) name: &'e Name<'e>,
+    /// How far it counts.
+    pub(super) effect: Effect,
+    /// Where it comes from.
+    pub(super) provenance: &'e Provenance,
+    /// Its signals by type, in the order of types.
+    pub(super) shape: &'e Shape,
+}
+
+/// Things, each once, with their numbers.
+struct Known<T> {
+    numbers: HashMap<Arc<T>, u32>,
+    list: Vec<Arc<T>>,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { numbers: HashMap::new(), list: Vec::new() }
+    }
+}
+
+impl<T: std::hash::Hash + Eq> Known<T> {
+    /// The number of a thing.
+    fn number(&mut self, thing: &Arc<T>) -> u32 {
+        *self.numbers.entry(Arc::clone(thing)).or_insert_with(|| {
+            self.list.push(Arc::clone(thing));
+            self.list.len() as u32 - 1
+        })
+    }
+
+    /// The same for the thing at place `at` of another list, asked once for each place.
+    fn renumbered(&mut self, list: &[Arc<T>], numbers: &mut [u32], at: u32) -> u32 {
+        let place = &mut numbers[at as usize];
+        if *place == GONE {
+            *place = self.number(&list[at as usize]);
+        }
+        *place
+    }
+}
+
 /// Rows in the making.
 #[derive(Default)]
 pub(super) struct Draft {
     rows: Vec<Row>,
     text: Vec<u8>,
-    origins: HashMap<Arc<Provenance>, u32>,
-    shapes: HashMap<Arc<Shape>, u32>,
+    origins: Known<Provenance>,
+    shapes: Known<Shape>,
     names: Vec<(u32, u32)>,
+    span: Span,
 }
 
 /// In the place of the number of an entry that was not taken over.
 pub(super) const GONE: u32 = u32::MAX;
 
-/// The number of a thing among those seen so far.
-fn number<T: std::hash::Hash + Eq>(known: &mut HashMap<Arc<T>, u32>, thing: &Arc<T>) -> u32 {
-    if let Some(number) = known.get(thing) {
-        return *number;
-    }
-    let number = known.len() as u32;
-    known.insert(Arc::clone(thing), number);
-    number
-}
-
-/// The same for the thing at place `at` of `list`, asked once for each place.
-fn renumbered<T: std::hash::Hash + Eq>(
-    known: &mut HashMap<Arc<T>, u32>,
-    list: &[Arc<T>],
-    numbers: &mut [u32],
-    at: u32,
-) -> u32 {
-    let place = &mut numbers[at as usize];
-    if *place == GONE {
-        *place = number(known, &list[at as usize]);
-    }
-    *place
-}
-
-fn in_order<T>(known: HashMap<Arc<T>, u32>) -> Box<[Arc<T>]> {
-    let mut list: Vec<_> = known.into_iter().collect();
-    list.sort_unstable_by_key(|(_, number)| *number);
-    list.into_iter().map(|(thing, _)| thing).collect()
+/// Whether two entries come from the same place, whatever the source calls their records.
+fn is_alike(one: &Provenance, other: &Provenance) -> bool {
+    let Provenance {
+        exchange,
+        source_organisation,
+        source_record: _,
+        classification,
+        tags,
+        first_seen,
+        confirmed_by_us,
+        opinion,
+    } = one;
+    *exchange == other.exchange
+        && *source_organisation == other.source_organisation
+        && *classification == other.classification
+        && *tags == other.tags
+        && *first_seen == other.first_seen
+        && *confirmed_by_us == other.confirmed_by_us
+        && *opinion == other.opinion
 }
 
 impl Draft {
@@ -177,31 +261,39 @@ impl Draft {
     }
 
     /// Adds an entry and gives its number.
-    pub(super) fn push(&mut self, seen: &Seen<'_>) -> u32 {
-        let origin = number(&mut self.origins, seen.origin);
-        let shape = number(&mut self.shapes, seen.shape);
-        let hash = Name::of(seen.bank, seen.name).hash;
-        self.add(seen, origin, shape, hash)
+    pub(super) fn push(&mut self, new: &New<'_>) -> u32 {
+        let New { name: &Name { bank, name, hash }, effect, provenance, shape } = *new;
+        let (origin, shape) = self.like_last(new).unwrap_or_else(|| {
+            let origin = Provenance { source_record: String::new(), ..provenance.clone() };
+            (self.origins.number(&Arc::new(origin)), self.shapes.number(&Arc::new(shape.clone())))
+        });
+        let row = Row { bank, origin, shape, effect, text_end: 0, name_len: 0 };
+        self.span.take(name);
+        self.add(row, name, &provenance.source_record, hash)
     }
 
-    fn add(&mut self, seen: &Seen<'_>, origin: u32, shape: u32, hash: u32) -> u32 {
+    /// Numbers of origin and shape where the entry that was added last has the same: of a file or a source many have.
+    fn like_last(&self, new: &New<'_>) -> Option<(u32, u32)> {
+        let Row { origin, shape, .. } = *self.rows.last()?;
+        let is_same = is_alike(&self.origins.list[origin as usize], new.provenance)
+            && *self.shapes.list[shape as usize] == *new.shape;
+        is_same.then_some((origin, shape))
+    }
+
+    fn add(&mut self, row: Row, name: &str, record: &str, hash: u32) -> u32 {
         let at = self.rows.len() as u32;
-        self.text.extend_from_slice(seen.name.as_bytes());
-        self.text.extend_from_slice(seen.record.as_bytes());
-        self.rows.push(Row {
-            bank: seen.bank,
-            origin,
-            shape,
-            text_end: self.text.len() as u32,
-            name_len: seen.name.len() as u8,
-            effect: seen.effect,
-        });
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(record.as_bytes());
+        let (text_end, name_len) = (self.text.len() as u32, name.len() as u8);
+        self.rows.push(Row { text_end, name_len, ..row });
         self.names.push((hash, at));
         at
     }
 
     /// Adds some entries of other rows; gives for each of those rows the entry's number here, or [`GONE`].
     pub(super) fn absorb(&mut self, rows: &Rows, some: impl Iterator<Item = u32>) -> Vec<u32> {
+        // Names of entries that are not taken over only widen it.
+        self.span = self.span.and(rows.span);
         let mut numbers = vec![GONE; rows.len()];
         let mut hashes = vec![0; rows.len()];
         for (hash, number) in rows.by_name.iter() {
@@ -211,9 +303,10 @@ impl Draft {
         let mut shapes = vec![GONE; rows.shapes.len()];
         for at in some {
             let (row, seen) = (&rows.rows[at as usize], rows.get(at));
-            let origin = renumbered(&mut self.origins, &rows.origins, &mut origins, row.origin);
-            let shape = renumbered(&mut self.shapes, &rows.shapes, &mut shapes, row.shape);
-            numbers[at as usize] = self.add(&seen, origin, shape, hashes[at as usize]);
+            let origin = self.origins.renumbered(&rows.origins, &mut origins, row.origin);
+            let shape = self.shapes.renumbered(&rows.shapes, &mut shapes, row.shape);
+            let row = Row { origin, shape, ..*row };
+            numbers[at as usize] = self.add(row, seen.name, seen.record, hashes[at as usize]);
         }
         numbers
     }
@@ -223,9 +316,10 @@ impl Draft {
         Rows {
             rows: self.rows.into(),
             text: self.text.into(),
-            origins: in_order(self.origins),
-            shapes: in_order(self.shapes),
+            origins: self.origins.list.into(),
+            shapes: self.shapes.list.into(),
             by_name: Sorted::over(self.names),
+            span: self.span,
         }
     }
 }

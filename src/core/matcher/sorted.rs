@@ -46,9 +46,13 @@ pub(super) struct Sorted<K> {
 impl<K: Ord + Lead> Sorted<K> {
     /// Puts values in order.
     pub(super) fn over(mut list: Vec<(K, u32)>) -> Self {
-        list.sort_unstable();
-        let (keys, numbers): (Vec<_>, Vec<_>) = list.into_iter().unzip();
-        Self { keys: keys.into(), numbers: numbers.into() }
+        // What comes of several layers is one ordered run after another, which this sort sees.
+        list.sort();
+        let numbers = list.iter().map(|(_, number)| *number).collect();
+        // Not in the memory of the list, which is larger than they are.
+        let mut keys = Vec::with_capacity(list.len());
+        keys.extend(list.into_iter().map(|(key, _)| key));
+        Self { keys: keys.into(), numbers }
     }
 
     /// The numbers of a value, in order.

@@ -1,6 +1,6 @@
 //! The entries of a layer as bytes.
 
-use super::{Name, Row, Rows, Shape};
+use super::{Name, Row, Rows, Shape, Span};
 use crate::core::bank::Effect;
 use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, Word, holds};
 use crate::core::id::EntryId;
@@ -160,13 +160,18 @@ impl Rows {
         })?;
         holds(end == text.len(), "texts of no entry")?;
         let by_name = Sorted::read(from, count)?;
-        let rows = Self {
+        let mut rows = Self {
+            span: Span::default(),
             rows: rows.into(),
             text: text.into(),
             origins: origins.into(),
             shapes: shapes.into(),
             by_name,
         };
+        rows.span = (0..rows.len() as u32).fold(Span::default(), |mut span, number| {
+            span.take(rows.get(number).name);
+            span
+        });
         holds(rows.are_found(), "names under other numbers")?;
         Ok(rows)
     }

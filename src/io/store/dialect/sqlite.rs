@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, SqlSafeStr, Sqlite};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 /// Bytes of the write-ahead log after which it is folded into the database, in pages.
-const CHECKPOINT_PAGES: &str = "4000";
+const CHECKPOINT_PAGES: &str = "16000";
 /// Most statements that are sent as one: more would make too many distinct texts to be kept prepared.
 pub const JOINED_MAX: usize = 5;
 
