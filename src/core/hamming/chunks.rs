@@ -72,6 +72,7 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
         let mut starts = Block::filled(0_u32, N * keys::<N>() * parts + 1);
         let mut pairs = Pairs::blank(N * values.len());
         let mut next = vec![0_u32; keys::<N>() * parts];
+        let mut filling = pairs.filling();
         for i in 0..N {
             next.fill(0);
             for (nth, values) in values.chunks(part).enumerate() {
@@ -89,10 +90,10 @@ impl<const N: usize, const B: usize> Chunks<N, B> {
                 for (place, value) in (0_u32..).zip(values) {
                     let at = &mut next[usize::from(chunk::<N>(value, i)) * parts + nth];
                     let [a, b, c, _] = place.to_le_bytes();
-                    let whole = [a, b, c, tail::<N>(value, i)];
-                    // Without a tail the first three of them.
+                    let tail = if Self::HAS_TAILS { tail::<N>(value, i) } else { 0 };
+                    let whole = [a, b, c, tail];
                     let entry = whole.first_chunk().copied().unwrap_or([0; B]);
-                    pairs.set(*at, sketch::<N>(value, i), entry);
+                    filling.set(*at, sketch::<N>(value, i), entry);
                     *at += 1;
                 }
             }

@@ -19,7 +19,8 @@ const LINE_BYTES: usize = size_of::<Line>();
 /// Sketches of 16 bits and entries of `B` bytes.
 pub(super) struct Pairs<const B: usize> {
     len: usize,
-    lines: Block<Line>,
+    /// Whole lines.
+    bytes: Block<u8>,
 }
 
 impl<const B: usize> Pairs<B> {
@@ -32,12 +33,12 @@ impl<const B: usize> Pairs<B> {
     pub(super) fn blank(len: usize) -> Self {
         let (groups, rest) = (len / Self::GROUP, len % Self::GROUP);
         let last = rest.div_ceil(LANES) + (rest * B).div_ceil(LINE_BYTES);
-        Self { len, lines: Block::filled([0; LINE_BYTES], groups * Self::STRIDE + last) }
+        Self { len, bytes: Block::filled(0, (groups * Self::STRIDE + last) * LINE_BYTES) }
     }
 
     /// All lines, those with entries among them.
     pub(super) fn lines(&self) -> &[Line] {
-        &self.lines
+        self.bytes.as_chunks().0
     }
 
     /// The line with the sketch at a place.
@@ -52,24 +53,31 @@ impl<const B: usize> Pairs<B> {
         (at | (Self::GROUP - 1) as u32).saturating_add(1)
     }
 
-    /// Where the bytes of the entry at a place begin.
+    /// Where the bytes of the entry at a place begin, of so many.
     #[inline(always)]
-    fn byte_of(&self, at: u32) -> usize {
+    const fn byte_among(len: usize, at: u32) -> usize {
         let (at, group) = (at as usize, at as usize / Self::GROUP);
-        let inside = Self::GROUP.min(self.len - group * Self::GROUP);
+        let left = len - group * Self::GROUP;
+        let inside = if left < Self::GROUP { left } else { Self::GROUP };
         let line = group * Self::STRIDE + inside.div_ceil(LANES);
         line * LINE_BYTES + at % Self::GROUP * B
     }
 
+    /// Where the bytes of the entry at a place begin.
+    #[inline(always)]
+    const fn byte_of(&self, at: u32) -> usize {
+        Self::byte_among(self.len, at)
+    }
+
     /// The sketch at a place.
     pub(super) fn sketch(&self, at: u32) -> u16 {
-        sketch_in(&self.lines[Self::line_of(at) as usize], at)
+        sketch_in(&self.lines()[Self::line_of(at) as usize], at)
     }
 
     /// The entry at a place.
     pub(super) fn entry(&self, at: u32) -> [u8; B] {
         let start = self.byte_of(at);
-        let bytes = &self.lines.as_flattened()[start..start + B];
+        let bytes = &self.bytes[start..start + B];
         std::array::from_fn(|byte| bytes[byte])
     }
 
@@ -81,42 +89,57 @@ impl<const B: usize> Pairs<B> {
             let count = end.checked_sub(start).filter(|count| *count > 0)? as usize;
             let from = self.byte_of(start);
             start = end;
-            Some(self.lines.as_flattened()[from..from + count * B].as_chunks().0)
+            Some(self.bytes[from..from + count * B].as_chunks().0)
         })
     }
 
-    /// Sets what is at a place. Both have a fixed length, so that setting them is a store each and no call.
-    #[inline(always)]
-    pub(super) fn set(&mut self, at: u32, sketch: u16, entry: [u8; B]) {
-        let start = self.byte_of(at);
-        let line = &mut self.lines[Self::line_of(at) as usize];
-        line.as_chunks_mut().0[at as usize % LANES] = sketch.to_le_bytes();
-        if let Some(place) = self.lines.as_flattened_mut()[start..].first_chunk_mut() {
-            *place = entry;
-        }
+    /// Where they are set, one after another.
+    pub(super) fn filling(&mut self) -> Filling<'_, B> {
+        Filling { len: self.len, bytes: &mut self.bytes }
     }
 
     /// Has the entry at a place fetched.
     #[inline(always)]
     pub(super) fn ask_for(&self, at: u32) {
-        prefetch(self.lines.as_flattened(), self.byte_of(at));
+        prefetch(&self.bytes, self.byte_of(at));
     }
 
     /// Bytes that they take.
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(&*self.lines)
+        size_of_val(&*self.bytes)
     }
 
     /// Writes them, as they are.
     pub(super) fn write(&self, to: &mut Encoder<'_>) -> Result<(), Stopped> {
-        to.words(&self.lines)
+        to.words(self.lines())
     }
 
     /// Reads what [`Self::write`] wrote of so many.
     pub(super) fn read(from: &mut Decoder<'_>, len: usize) -> Result<Self, Malformed> {
         let mut read = Self::blank(len);
-        from.fill(&mut read.lines, |_| Ok(()))?;
+        from.fill(read.bytes.as_chunks_mut::<LINE_BYTES>().0, |_| Ok(()))?;
         Ok(read)
+    }
+}
+
+/// Pairs that are being set: millions of times for a table, so that nothing is called for it and each is a store.
+pub(super) struct Filling<'p, const B: usize> {
+    len: usize,
+    bytes: &'p mut [u8],
+}
+
+impl<const B: usize> Filling<'_, B> {
+    /// Sets what is at a place.
+    #[inline(always)]
+    pub(super) fn set(&mut self, at: u32, sketch: u16, entry: [u8; B]) {
+        let line = Pairs::<B>::line_of(at) as usize * LINE_BYTES;
+        let places = [line + at as usize % LANES * 2, Pairs::<B>::byte_among(self.len, at)];
+        if let Some(place) = self.bytes[places[0]..].first_chunk_mut() {
+            *place = sketch.to_le_bytes();
+        }
+        if let Some(place) = self.bytes[places[1]..].first_chunk_mut() {
+            *place = entry;
+        }
     }
 }
 
@@ -138,7 +161,8 @@ mod tests {
             let bytes = at.wrapping_mul(0x9e37_79b1).to_le_bytes();
             std::array::from_fn(|byte| bytes[byte])
         };
-        (0..len as u32).rev().for_each(|at| pairs.set(at, sketch(at), entry(at)));
+        let mut filling = pairs.filling();
+        (0..len as u32).rev().for_each(|at| filling.set(at, sketch(at), entry(at)));
         for at in 0..len as u32 {
             assert_eq!((pairs.sketch(at), pairs.entry(at)), (sketch(at), entry(at)), "{at}");
         }

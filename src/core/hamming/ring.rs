@@ -28,6 +28,7 @@ pub(super) const fn keys<const N: usize>() -> usize {
 }
 
 /// Sixteen bits from bit `at` of the ring on.
+#[inline(always)]
 const fn sixteen(value: &Bits256, at: usize) -> u16 {
     let (word, shift) = (at / 64 % 4, at % 64);
     let low = value.0[word] >> shift;
@@ -39,17 +40,20 @@ const fn sixteen(value: &Bits256, at: usize) -> u16 {
 }
 
 /// Chunk `i` of a value, counted from bit 0.
+#[inline(always)]
 pub(super) const fn chunk<const N: usize>(value: &Bits256, i: usize) -> u16 {
     let bits = sixteen(value, i * width::<N>());
     if width::<N>() == 16 { bits } else { bits & ((1 << width::<N>()) - 1) }
 }
 
 /// The bits that follow chunk `i` in the ring.
+#[inline(always)]
 pub(super) const fn sketch<const N: usize>(value: &Bits256, i: usize) -> u16 {
     sixteen(value, (i + 1) * width::<N>())
 }
 
 /// The bits that follow the sketch of chunk `i` in the ring.
+#[inline(always)]
 pub(super) const fn tail<const N: usize>(value: &Bits256, i: usize) -> u8 {
     sixteen(value, (i + 1) * width::<N>() + SKETCH_BITS) as u8
 }
