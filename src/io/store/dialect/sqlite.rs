@@ -12,6 +12,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 
 /// Bytes of the write-ahead log after which it is folded into the database, in pages.
 const CHECKPOINT_PAGES: &str = "16000";
+/// Bytes that the write-ahead log keeps of the disk once it was folded: while others read, it may grow beyond.
+const LOG_BYTES_KEPT: &str = "67108864";
 /// Most statements that are sent as one: more would make too many distinct texts to be kept prepared.
 pub const JOINED_MAX: usize = 5;
 
@@ -43,6 +45,7 @@ pub async fn connect(settings: &Settings, create: bool) -> Result<SqliteConnecti
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        .pragma("journal_size_limit", LOG_BYTES_KEPT)
         // Kibibytes, which SQLite takes as a negative number. What an import of a million entries comes to again and again
         // is the index of their values, which lie in no order.
         .pragma("cache_size", format!("-{}", settings.cache_bytes_max >> 10));
