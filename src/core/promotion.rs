@@ -6,7 +6,7 @@ use crate::core::bank::{
 use crate::core::opinion::{self, Merged, OPINIONS_PER_ENTRY_MAX, Opinion, Party, Value};
 use crate::core::signal::Signal;
 use crate::core::time::Time;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What comes of firing an entry's signals at what is known to be good: at everything in negative banks, by the rule of
 /// the entry's own bank.
@@ -158,6 +158,17 @@ pub struct Changed {
     pub after: Entry,
 }
 
+/// What is said of a value: each word of each party once, and of how many entries that have the value. One value may stand
+/// in thousands of entries, of which the same few parties speak.
+type Said<'e> = BTreeMap<(&'e Party, Value), (&'e Opinion, usize)>;
+
+/// What is said of an entry as far as it counts for others with its values: who brought too much lends no other entry its
+/// voice, except to say that something is wrong.
+fn heard(entry: &Entry) -> impl Iterator<Item = &Opinion> {
+    let is_heard = |opinion: &&Opinion| !entry.is_over_cap() || opinion.value == Value::Negative;
+    entry.opinions().iter().filter(is_heard)
+}
+
 /// Settles entries of a bank that changed, and those that share values with them: whatever is said of a value counts for
 /// every entry that has it. `peers` are those that share one with what changed, as it was or is; `outer` those that share
 /// one with a peer. Gives what is to be put: what changed, and the peers that now stand differently.
@@ -169,27 +180,22 @@ pub fn settle_shared(
     now: Time,
     mut fire: impl FnMut(&Bank, &[BankedSignal]) -> Fired,
 ) -> Vec<Entry> {
-    let mut holders: HashMap<&Signal, Vec<&Entry>> = HashMap::new();
-    let all = changed.iter().map(|one| &one.after).chain(&peers).chain(outer);
-    for entry in all {
-        for banked in &entry.signals {
-            holders.entry(&banked.signal).or_default().push(entry);
+    let mut said: HashMap<&Signal, Said<'_>> = HashMap::new();
+    for entry in changed.iter().map(|one| &one.after).chain(&peers).chain(outer) {
+        for opinion in heard(entry) {
+            for banked in &entry.signals {
+                let words = said.entry(&banked.signal).or_default();
+                words.entry((&opinion.by, opinion.value)).or_insert((opinion, 0)).1 += 1;
+            }
         }
     }
     let others = |entry: &Entry| -> Vec<Opinion> {
-        let sharing = entry.signals.iter().filter_map(|banked| holders.get(&banked.signal));
-        let mut named: Vec<&Entry> =
-            sharing.flatten().copied().filter(|other| other.id != entry.id).collect();
-        named.sort_by(|one, other| one.id.cmp(&other.id));
-        named.dedup_by(|one, other| one.id == other.id);
-        // Who brought too much lends no other entry its voice, except to say that something is wrong.
-        let is_heard = |other: &Entry, opinion: &Opinion| {
-            !other.is_over_cap() || opinion.value == Value::Negative
-        };
-        let said = named
-            .iter()
-            .flat_map(|other| other.opinions().iter().filter(|opinion| is_heard(other, opinion)));
-        said.cloned().collect()
+        let own: BTreeSet<_> = heard(entry).map(|one| (&one.by, one.value)).collect();
+        let words = entry.signals.iter().filter_map(|banked| said.get(&banked.signal)).flatten();
+        let by_others =
+            words.filter(|(word, (_, entries))| *entries > usize::from(own.contains(word)));
+        let each: BTreeMap<_, _> = by_others.map(|(word, (opinion, _))| (word, *opinion)).collect();
+        each.into_values().cloned().collect()
     };
     let mut put = Vec::with_capacity(changed.len());
     for one in &changed {

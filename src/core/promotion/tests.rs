@@ -280,7 +280,81 @@ fn any_opinion() -> impl Strategy<Value = Opinion> {
         .prop_map(|(exchange, organisation, value)| says(&exchange, &organisation, value))
 }
 
+/// An entry with a name and some of three values.
+fn sharing(name: usize, values: &[u8], opinions: &[Opinion], is_over: bool) -> Entry {
+    let banked = |value: &u8| BankedSignal { signal: Signal::Md5([*value; 16]), quality: None };
+    let mut entry = with(entry(EntryState::Active), opinions);
+    entry.id = EntryId::parse(&format!("e{name}")).unwrap();
+    entry.signals = BTreeSet::from_iter(values).into_iter().map(banked).collect();
+    if is_over { over_cap(entry) } else { entry }
+}
+
+/// What is said of an entry by others with one of its values, one entry after the other.
+fn said_by_others(entry: &Entry, all: &[Entry]) -> Vec<Opinion> {
+    let shares = |other: &&Entry| {
+        other.id != entry.id && other.signals.iter().any(|one| entry.signals.contains(one))
+    };
+    let others = all.iter().filter(shares);
+    let said = others.flat_map(|other| {
+        let counts = |one: &&Opinion| !other.is_over_cap() || one.value == Value::Negative;
+        other.opinions().iter().filter(counts)
+    });
+    said.cloned().collect()
+}
+
+#[test]
+fn a_value_of_thousands_of_entries_is_settled_in_one_go() {
+    let word = |n: usize, value| [says("hub", &format!("m{}", n % 5), value)];
+    let peers: Vec<Entry> =
+        (0..5_000).map(|n| sharing(n, &[1], &word(n, Value::Positive), false)).collect();
+    let after = sharing(5_000, &[1], &word(0, Value::Negative), false);
+    let changed = vec![Changed { before: None, after }];
+    let clean = |_: &Bank, _: &[BankedSignal]| Fired::Clean;
+    let put = settle_shared(&bank(None), changed, peers, &[], Time::default(), clean);
+    assert_eq!(put.len(), 5_001);
+    assert!(put.iter().all(|entry| entry.state == EntryState::Disputed));
+}
+
 proptest! {
+    #[test]
+    fn what_is_said_of_a_value_counts_as_if_each_entry_were_asked(
+        drawn in prop::collection::vec(
+            (prop::collection::vec(0_u8..3, 1..3), prop::collection::vec(any_opinion(), 0..3), any::<bool>()),
+            1..6,
+        ),
+        changed in 1_usize..3,
+        organisations in 1_u32..4,
+    ) {
+        let bank = bank(Some(quorum(organisations, 0, Vec::new())));
+        let all: Vec<Entry> = drawn
+            .iter()
+            .enumerate()
+            .map(|(n, (values, opinions, is_over))| sharing(n, values, opinions, *is_over))
+            .collect();
+        let (changed, peers) = all.split_at(changed.min(all.len()));
+        let clean = |_: &Bank, _: &[BankedSignal]| Fired::Clean;
+        let now = Time::default();
+        let mut expected = Vec::new();
+        for entry in &all {
+            let others = said_by_others(entry, &all);
+            let is_new = changed.contains(entry);
+            let mut after = entry.clone();
+            if !is_new || !others.is_empty() {
+                let before = (!is_new).then_some(entry);
+                settle_among(&bank, before, &mut after, &others, now, clean);
+            }
+            if !is_new && after != *entry {
+                after.version += 1;
+            }
+            if is_new || after != *entry {
+                expected.push(after);
+            }
+        }
+        let changed = changed.iter().map(|after| Changed { before: None, after: after.clone() });
+        let put = settle_shared(&bank, changed.collect(), peers.to_vec(), &[], now, clean);
+        prop_assert_eq!(put, expected);
+    }
+
     #[test]
     fn nothing_that_hits_something_good_or_is_disputed_blocks(
         asked in any_state(),
