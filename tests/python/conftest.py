@@ -39,7 +39,9 @@ class Server:
         self.address = f"127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [PROGRAM, "serve", "--set", f"data_dir={folder}/data", "--set", f"listen={self.address}",
-             "--set", "metrics_listen=", "--set", "reflection_open=true"],
+             "--set", "metrics_listen=", "--set", "reflection_open=true",
+             # The program may be one built for tests, which takes longer for an archive of seventy pictures.
+             "--set", "media.item_time_max=120 s"],
             stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True,
             # What begins like a setting is one for the server, and a misspelt one ends it.
             env={k: v for k, v in os.environ.items() if not k.startswith("BULWARK_")},
