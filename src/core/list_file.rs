@@ -4,52 +4,18 @@
 
 mod words;
 mod row;
+mod csv;
 
 use crate::core::bank::BankedSignal;
 use crate::core::curation::NewEntry;
 use crate::core::intake::Draft;
 use crate::core::signal::{Signal, SignalType};
+use csv::Csv;
 use csv_core::{ReadRecordResult, Reader};
-use row::{Places, Row, places_of, row_of};
+use row::{Row, places_of, row_of};
 pub use words::{
     BadFile, BadLine, COLUMNS_MAX, Columns, Common, Format, LINE_BYTES_MAX, SIGNALS_PER_ENTRY_MAX,
 };
-
-/// The CSV side of reading.
-struct Csv {
-    kind: Option<SignalType>,
-    columns: Columns,
-    places: Option<Places>,
-    reader: Reader,
-    /// Line feeds passed, in all and before the present record.
-    breaks: u64,
-    breaks_before: u64,
-    /// Whether an odd number of quotes was passed in the present record.
-    in_quotes: bool,
-    last: u8,
-}
-
-impl Csv {
-    /// Takes note of bytes that were read.
-    fn pass(&mut self, bytes: &[u8]) {
-        let count = |wanted: u8| bytes.iter().filter(|byte| **byte == wanted).count() as u64;
-        self.breaks += count(b'\n');
-        self.in_quotes ^= count(b'"') % 2 == 1;
-        self.last = bytes.last().copied().unwrap_or(self.last);
-    }
-
-    /// Numbers of the first and the last line of the record that has ended, whose fields have `within` line feeds
-    /// where that is known; and whether a quote in it was not closed.
-    fn end(&mut self, within: Option<u64>) -> (u64, u64, bool) {
-        let last = if self.last == b'\n' { self.breaks } else { self.breaks + 1 };
-        let in_quotes = std::mem::take(&mut self.in_quotes);
-        // A line feed that was read last ended the record, except within quotes.
-        let end = if in_quotes { self.breaks + 1 } else { last };
-        let first = within.map_or(self.breaks_before + 1, |within| end.saturating_sub(within));
-        self.breaks_before = self.breaks;
-        (first, last, in_quotes)
-    }
-}
 
 enum Syntax {
     Text(SignalType),
