@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, SqlSafeStr, Sqlite};
 use std::os::unix::fs::OpenOptionsExt as _;
 
 /// Bytes of the write-ahead log after which it is folded into the database, in pages.
-const CHECKPOINT_PAGES: &str = "16000";
+const CHECKPOINT_PAGES: &str = "4000";
 /// Bytes that the write-ahead log keeps of the disk once it was folded: while others read, it may grow beyond.
 const LOG_BYTES_KEPT: &str = "67108864";
 /// Most statements that are sent as one: more would make too many distinct texts to be kept prepared.
