@@ -9,6 +9,7 @@ use super::learned::{
 use super::{explain, screen, words};
 use crate::core::time::Time;
 use crate::proto::v1;
+use indicatif::ProgressBar;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -149,9 +150,22 @@ async fn status(args: &NamedArgs, out: &mut dyn Write) -> Result<u8, Failure> {
 async fn follow(args: &NamedArgs, out: &mut dyn Write) -> Result<u8, Failure> {
     let client = Client::connect(&args.server).await?;
     let line = screen::counter("records");
+    let watched = watch(&client, &args.exchange, &line).await;
+    line.finish_and_clear();
+    let (last, has_all) = watched?;
+    told(last, out)?;
+    Ok(if has_all { DONE } else { FAILED })
+}
+
+/// Looks at an exchange until everything it has is taken in, or nothing more comes; says which.
+async fn watch(
+    client: &Client,
+    exchange: &str,
+    line: &ProgressBar,
+) -> Result<(v1::GetExchangeStatusResponse, bool), Failure> {
     let mut moved = ((0, 0), Instant::now());
-    let (last, has_all) = loop {
-        let found = found(&client, &args.exchange).await?;
+    loop {
+        let found = found(client, exchange).await?;
         let state = found.state();
         let has_all = state == v1::ExchangeState::Live
             || (state == v1::ExchangeState::Elsewhere && found.whole);
@@ -163,13 +177,10 @@ async fn follow(args: &NamedArgs, out: &mut dyn Write) -> Result<u8, Failure> {
         }
         let stands_still = moved.1.elapsed() >= client.timeout();
         if has_all || stands_still || state == v1::ExchangeState::Disabled {
-            break (found, has_all);
+            return Ok((found, has_all));
         }
         tokio::time::sleep(LOOK_EVERY).await;
-    };
-    line.finish_and_clear();
-    told(last, out)?;
-    Ok(if has_all { DONE } else { FAILED })
+    }
 }
 
 /// How many of its records were looked at.

@@ -9,6 +9,7 @@ mod item;
 mod out;
 mod loose;
 mod split;
+mod envelope;
 mod markup;
 mod node;
 mod ncmec;

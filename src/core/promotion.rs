@@ -160,7 +160,7 @@ pub struct Changed {
 
 /// What is said of a value: each word of each party once, and of how many entries that have the value. One value may stand
 /// in thousands of entries, of which the same few parties speak.
-type Said<'e> = BTreeMap<(&'e Party, Value), (&'e Opinion, usize)>;
+type Spoken<'e> = BTreeMap<(&'e Party, Value), (&'e Opinion, usize)>;
 
 /// What is said of an entry as far as it counts for others with its values: who brought too much lends no other entry its
 /// voice, except to say that something is wrong.
@@ -180,7 +180,7 @@ pub fn settle_shared(
     now: Time,
     mut fire: impl FnMut(&Bank, &[BankedSignal]) -> Fired,
 ) -> Vec<Entry> {
-    let mut said: HashMap<&Signal, Said<'_>> = HashMap::new();
+    let mut said: HashMap<&Signal, Spoken<'_>> = HashMap::new();
     for entry in changed.iter().map(|one| &one.after).chain(&peers).chain(outer) {
         for opinion in heard(entry) {
             for banked in &entry.signals {

@@ -3,6 +3,7 @@
 //! A record is a hash, named by its type and value: the source has no other name for it. Its own status says whether it
 //! was withdrawn.
 
+use crate::core::exchange_file::envelope::Envelope;
 use crate::core::exchange_file::item::Item;
 use crate::core::exchange_file::loose::{Loose, read, some};
 use crate::core::exchange_file::out::{Out, named_by_value};
@@ -16,6 +17,13 @@ use std::collections::BTreeMap;
 /// Who speaks for the person whose picture it is: the case that was opened.
 const CASE: &str = "case";
 
+/// The object that an answer is.
+const ENVELOPE: Envelope = Envelope {
+    fields: &["count", "nextPageToken", "nextSetTimestamp", "hasMoreRecords", "hashRecords"],
+    records: "hashRecords",
+    must: "a JSON object with the field hashRecords",
+};
+
 /// What is told of the values of an answer.
 pub(super) struct StopNcii<'a> {
     pub(super) out: &'a mut Out,
@@ -25,27 +33,7 @@ pub(super) struct StopNcii<'a> {
 
 impl Visit for StopNcii<'_> {
     fn way(&mut self, path: &[Level], first: u8) -> Result<Way, BadFile> {
-        let key = path.first().map_or("", |level| level.key.as_str());
-        let known = ["count", "nextPageToken", "nextSetTimestamp", "hasMoreRecords", "hashRecords"];
-        match path.len() {
-            0 if first == b'{' => Ok(Way::Into),
-            0 => Err(BadFile::NotThis("a JSON object with the field hashRecords")),
-            1 => {
-                let Some(name) = known.into_iter().find(|name| *name == key) else {
-                    return Ok(Way::Skip);
-                };
-                if self.seen.contains(&name) {
-                    return Err(BadFile::Twice(name));
-                }
-                self.seen.push(name);
-                let is_list = name == "hashRecords" && matches!(first, b'[' | b'{');
-                Ok(if is_list { Way::Into } else { Way::Keep })
-            }
-            _ => {
-                self.out.begin();
-                Ok(Way::Keep)
-            }
-        }
+        ENVELOPE.way(path, first, self.out, self.seen)
     }
 
     fn value(&mut self, path: &[Level], value: Result<&[u8], String>) -> Result<(), BadFile> {

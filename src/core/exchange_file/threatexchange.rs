@@ -4,6 +4,7 @@
 //! are its descriptors, and the reactions of others to them.
 
 use crate::core::advice::AdviceType;
+use crate::core::exchange_file::envelope::Envelope;
 use crate::core::exchange_file::item::Item;
 use crate::core::exchange_file::loose::{Loose, read, some};
 use crate::core::exchange_file::out::{Out, named_by_value};
@@ -18,6 +19,13 @@ use std::collections::BTreeMap;
 /// Labels by which an MD5 is known to be of a file that is uploaded.
 const OF_MEDIA: [&str; 2] = ["media_type_video", "media_type_photo"];
 
+/// The object that an answer is.
+const ENVELOPE: Envelope = Envelope {
+    fields: &["data", "paging"],
+    records: "data",
+    must: "a JSON object with the field data",
+};
+
 /// What is told of the values of an answer.
 pub(super) struct ThreatExchange<'a> {
     pub(super) out: &'a mut Out,
@@ -27,26 +35,7 @@ pub(super) struct ThreatExchange<'a> {
 
 impl Visit for ThreatExchange<'_> {
     fn way(&mut self, path: &[Level], first: u8) -> Result<Way, BadFile> {
-        let key = path.first().map_or("", |level| level.key.as_str());
-        match path.len() {
-            0 if first == b'{' => Ok(Way::Into),
-            0 => Err(BadFile::NotThis("a JSON object with the field data")),
-            1 => {
-                let Some(name) = ["data", "paging"].into_iter().find(|name| *name == key) else {
-                    return Ok(Way::Skip);
-                };
-                if self.seen.contains(&name) {
-                    return Err(BadFile::Twice(name));
-                }
-                self.seen.push(name);
-                let is_list = name == "data" && matches!(first, b'[' | b'{');
-                Ok(if is_list { Way::Into } else { Way::Keep })
-            }
-            _ => {
-                self.out.begin();
-                Ok(Way::Keep)
-            }
-        }
+        ENVELOPE.way(path, first, self.out, self.seen)
     }
 
     fn value(&mut self, path: &[Level], value: Result<&[u8], String>) -> Result<(), BadFile> {
