@@ -184,6 +184,11 @@ async fn whichever_shard_is_asked_answers_as_one_process_that_keeps_everything()
     number = number.max(listed.into_inner().journal_number);
     fleet.join("1/1", &[]).await;
 
+    // What was added by one is in force with the others within a second: whoever names the number waits for it.
+    for at in 0..3 {
+        fleet.screen(at, 999, number).await;
+    }
+
     // Each keeps a part, and whoever is asked tells the whole.
     let mut kept = Vec::new();
     for at in 0..3 {
