@@ -164,7 +164,7 @@ async fn learn(store: &Store, items: u64, names: std::ops::Range<u64>) -> Vec<Du
         let mut learned = entry(&format!("e{name}"), Some(dice.changed(bits(item))));
         learned.state = EntryState::Active;
         let signal = learned.signals[0].signal.clone();
-        learned.signals = vec![BankedSignal { signal, quality: None }];
+        learned.signals = vec![BankedSignal::new(signal, None)];
         let began = Instant::now();
         store.record(put(vec![learned])).await.expect("kept");
         let patience = Duration::from_secs(600);

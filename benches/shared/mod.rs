@@ -74,7 +74,7 @@ pub fn bank() -> Bank {
 
 /// An entry of one hash, or its removal.
 pub fn entry(name: &str, bits: Option<Bits256>) -> Entry {
-    let signal = |bits| BankedSignal { signal: Signal::Pdq(bits), quality: None };
+    let signal = |bits| BankedSignal::new(Signal::Pdq(bits), None);
     Entry {
         background: None,
         id: EntryId::parse(name).expect("a name"),

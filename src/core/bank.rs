@@ -18,6 +18,10 @@ pub const PDQ_DISTANCE_BITS: u32 = 31;
 pub const PDQ_BLOCK_DISTANCE_BITS: u32 = 10;
 /// Quality below which a PDQ hash says little (PDQ reference: discard at 49 and below).
 pub const PDQ_QUALITY_MIN: u32 = 50;
+/// Most signals of an entry, frames of a video apart.
+pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
+/// Most frames of the video of an entry: an hour, one a second.
+pub const FRAMES_PER_ENTRY_MAX: usize = 3_600;
 /// The enabled ratio of a bank that is on for every item, in millionths.
 pub const RATIO_ALL: u32 = 1_000_000;
 
@@ -60,31 +64,103 @@ pub struct SignalRule {
     /// Bands in rising order of distance; the last one's distance is the greatest that matches.
     /// Exact types have one band of distance 0.
     pub bands: Vec<Band>,
+    /// For PDQ: whether frames of videos are compared, too. For frames of videos: whether pictures are, with no more than
+    /// `HOLD`.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub crosses: bool,
+    /// For frames of videos: when a video matches, where that is not the usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<VideoRule>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// By which published or own reading of "alike" two videos match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum VideoSemantics {
+    /// One lies in the other, or they have a stretch in common: [`crate::core::video`].
+    Contains,
+    /// As the reference implementation of vPDQ has it in C++ (`matchTwoHash`).
+    Reference,
+    /// As python-threatexchange has it.
+    Python,
+}
+
+/// When a video matches a listed one. Distance and quality of frames are those of the [`SignalRule`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoRule {
+    /// What "alike" means.
+    pub semantics: VideoSemantics,
+    /// Least share of the listed video's frames that are found, in percent.
+    pub compared_percent_min: u32,
+    /// Least share of the item's frames that are listed, in percent.
+    pub query_percent_min: u32,
+    /// Least number of different frames that are found.
+    pub frames_min: u32,
+    /// Least time over which they are spread, in milliseconds.
+    pub span_min: u32,
+    /// Length of a stretch in common that is enough by itself, in milliseconds; 0 where none is.
+    pub run_min: u32,
+    /// What a match asks for.
+    pub disposition: Disposition,
+    /// What a match by a stretch in common alone asks for.
+    pub run_disposition: Disposition,
+}
+
+impl VideoRule {
+    /// What is asked for where nobody says otherwise: as the readings of vPDQ are published, and for our own what
+    /// finds a clip in whatever was put around it.
+    #[must_use]
+    pub const fn usual(semantics: VideoSemantics) -> Self {
+        let (compared, query) = match semantics {
+            VideoSemantics::Contains => (80, 80),
+            VideoSemantics::Reference => (80, 0),
+            VideoSemantics::Python => (0, 80),
+        };
+        Self {
+            semantics,
+            compared_percent_min: compared,
+            query_percent_min: query,
+            frames_min: 3,
+            span_min: 2_000,
+            run_min: 8_000,
+            disposition: Disposition::Block,
+            run_disposition: Disposition::Hold,
+        }
+    }
 }
 
 impl SignalRule {
     /// The rule a bank has for a type when its owner says nothing else.
     #[must_use]
     pub fn usual(kind: SignalType) -> Self {
+        let equal = |disposition| vec![Band { distance_max: 0, disposition }];
         if kind.is_advice() {
-            let bands = vec![Band { distance_max: 0, disposition: Disposition::Allow }];
-            Self { kind, quality_min: 0, bands }
+            Self::new(kind, 0, equal(Disposition::Allow))
         } else if kind.is_perceptual() {
-            Self {
-                kind,
-                quality_min: PDQ_QUALITY_MIN,
-                bands: vec![
-                    Band { distance_max: PDQ_BLOCK_DISTANCE_BITS, disposition: Disposition::Block },
-                    Band { distance_max: PDQ_DISTANCE_BITS, disposition: Disposition::Hold },
-                ],
-            }
+            let bands = vec![
+                Band { distance_max: PDQ_BLOCK_DISTANCE_BITS, disposition: Disposition::Block },
+                Band { distance_max: PDQ_DISTANCE_BITS, disposition: Disposition::Hold },
+            ];
+            Self::new(kind, PDQ_QUALITY_MIN, bands)
         } else {
-            Self {
-                kind,
-                quality_min: 0,
-                bands: vec![Band { distance_max: 0, disposition: Disposition::Block }],
-            }
+            Self::new(kind, 0, equal(Disposition::Block))
         }
+    }
+
+    /// A rule that says nothing of videos.
+    #[must_use]
+    pub const fn new(kind: SignalType, quality_min: u32, bands: Vec<Band>) -> Self {
+        Self { kind, quality_min, bands, crosses: true, video: None }
+    }
+
+    /// When a video matches.
+    #[must_use]
+    pub fn video(&self) -> VideoRule {
+        self.video.unwrap_or(VideoRule::usual(VideoSemantics::Contains))
     }
 
     /// Greatest distance that matches.
@@ -257,6 +333,17 @@ pub struct BankedSignal {
     pub signal: Signal,
     /// Quality of a perceptual hash, 0 to 100, where known.
     pub quality: Option<u32>,
+    /// Place of a frame in its video, in milliseconds from the beginning, where known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u32>,
+}
+
+impl BankedSignal {
+    /// A signal that is not from a place in a video.
+    #[must_use]
+    pub const fn new(signal: Signal, quality: Option<u32>) -> Self {
+        Self { signal, quality, at: None }
+    }
 }
 
 /// Why a guard set an entry aside.

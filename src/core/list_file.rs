@@ -6,16 +6,14 @@ mod words;
 mod row;
 mod csv;
 
-use crate::core::bank::BankedSignal;
+use crate::core::bank::{BankedSignal, SIGNALS_PER_ENTRY_MAX};
 use crate::core::curation::NewEntry;
 use crate::core::intake::Draft;
 use crate::core::signal::{Signal, SignalType};
 use csv::Csv;
 use csv_core::{ReadRecordResult, Reader};
 use row::{Row, places_of, row_of};
-pub use words::{
-    BadFile, BadLine, COLUMNS_MAX, Columns, Common, Format, LINE_BYTES_MAX, SIGNALS_PER_ENTRY_MAX,
-};
+pub use words::{BadFile, BadLine, COLUMNS_MAX, Columns, Common, Format, LINE_BYTES_MAX};
 
 enum Syntax {
     Text(SignalType),
@@ -188,7 +186,7 @@ impl ListFile {
             Ok(signal) => self.add(Row {
                 line: self.line,
                 entry: None,
-                signal: BankedSignal { signal, quality: None },
+                signal: BankedSignal::new(signal, None),
                 provenance: self.common.provenance.clone(),
                 note: String::new(),
             }),

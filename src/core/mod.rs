@@ -9,6 +9,7 @@ pub mod signal;
 pub mod encoding;
 pub mod sum;
 pub mod hamming;
+pub mod video;
 pub mod raster;
 pub mod jpeg;
 pub mod opinion;

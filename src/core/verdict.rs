@@ -4,6 +4,7 @@ use crate::core::id::{BankId, EntryId, SurfaceId, VerdictId};
 use crate::core::opinion::Merged;
 use crate::core::signal::SignalType;
 use crate::core::time::Time;
+use crate::core::video::alike::VideoMatch;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -269,6 +270,12 @@ pub struct Match {
     /// How soon a person should look; of advice only, which asks for nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub review: Option<ReviewPriority>,
+    /// Where in the item's video the picture is, in milliseconds; absent for what is not a picture in a video.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u32>,
+    /// What the videos have in common, where both are videos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<Box<VideoMatch>>,
 }
 
 impl Match {

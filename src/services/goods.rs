@@ -89,7 +89,7 @@ impl Desk {
         let bank = matcher.and_then(|matcher| Some((matcher, matcher.bank(bank)?.bank)));
         let nearest = |signal: &Signal| {
             let (matcher, bank) = bank?;
-            let one = [BankedSignal { signal: signal.clone(), quality: None }];
+            let one = [BankedSignal::new(signal.clone(), None)];
             matcher.nearest_good(bank, &one)
         };
         signals.iter().map(nearest).collect()

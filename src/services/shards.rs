@@ -1,10 +1,10 @@
 //! The banks as a whole, where this process keeps one shard of them: what the others are asked, and what they ask.
 
 use crate::core::access::Scope;
-use crate::core::id::BankId;
+use crate::core::id::{BankId, EntryId};
 use crate::core::policy::Context;
 use crate::core::screening::coverage::lacks_legal_basis;
-use crate::core::screening::elsewhere::{Elsewhere, ShardAnswer, Sought, look_up};
+use crate::core::screening::elsewhere::{Elsewhere, ShardAnswer, Sought, look_up, tracks};
 use crate::core::screening::question::Question;
 use crate::core::shard::Shard;
 use crate::proto::v1;
@@ -12,7 +12,7 @@ use crate::services::call::Deadline;
 use crate::services::desk::{Call, Desk};
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::policy;
-use crate::services::words::shard::{self, Counted, SOUGHT_MAX};
+use crate::services::words::shard::{self, Counted, SOUGHT_MAX, VIDEOS_MAX};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Desk {
         }
     }
 
-    /// Looks for signals in the shard of this process, for another one: aside where they are many.
+    /// Looks for signals in the shard of this process, for another one, and for listed videos: aside where they are many.
     ///
     /// # Errors
     /// [`Reason::DeadlineExceeded`] where time ran out before the last was looked for.
@@ -46,6 +46,7 @@ impl Desk {
         deadline: Option<Deadline>,
         scope: Scope,
         sought: Vec<Sought>,
+        videos: Vec<(BankId, EntryId)>,
     ) -> Result<ShardAnswer, Refusal> {
         let late =
             || Refusal::new(Reason::DeadlineExceeded, "time ran out before all was compared");
@@ -58,7 +59,10 @@ impl Desk {
             let enough = || end.is_some_and(|end| Instant::now() >= end);
             let answer = match resident.of(&scope) {
                 None => ShardAnswer { hits: vec![Vec::new(); count], ..ShardAnswer::default() },
-                Some(holding) => look_up(&holding.matcher, &sought, enough)?,
+                Some(holding) => ShardAnswer {
+                    videos: tracks(&holding.matcher, videos),
+                    ..look_up(&holding.matcher, &sought, enough)?
+                },
             };
             Some(ShardAnswer { index: resident.applied(), index_age: age, ..answer })
         };
@@ -97,10 +101,21 @@ impl Desk {
         if sought.is_empty() {
             return Vec::new();
         }
-        let write = |some| shard::write_look_up(&call.caller.scope, index_min, some);
+        let write = |some| shard::write_look_up(&call.caller.scope, index_min, some, &[]);
         let pieces: Vec<_> = sought.chunks(SOUGHT_MAX).map(write).collect();
         let answers = join_all(pieces.iter().map(|piece| shards.look_up(piece, end))).await;
-        Elsewhere::to_each(&lengths, joined(answers, &pieces, shards.own().count() as usize - 1))
+        let others = shards.own().count() as usize - 1;
+        let mut each = Elsewhere::to_each(&lengths, joined(answers, &pieces, others));
+        for one in &mut each {
+            let far = one.far_videos();
+            let write = |some| shard::write_look_up(&call.caller.scope, index_min, &[], some);
+            let pieces: Vec<_> = far.chunks(VIDEOS_MAX).map(write).collect();
+            let answers = join_all(pieces.iter().map(|piece| shards.look_up(piece, end))).await;
+            if !pieces.is_empty() {
+                one.take_videos(joined(answers, &pieces, others));
+            }
+        }
+        each
     }
 
     /// Of which of the items something may be compared.
@@ -157,12 +172,13 @@ fn joined(
     let mut whole: Vec<Option<ShardAnswer>> = vec![Some(ShardAnswer::default()); shards];
     for (at, (answers, piece)) in answers.into_iter().zip(pieces).enumerate() {
         for (whole, answer) in whole.iter_mut().zip(answers) {
-            let read = answer.and_then(|sent| shard::read_answer(sent, piece.signals.len()));
+            let read = answer.and_then(|sent| shard::read_answer(sent, piece));
             *whole = whole.take().zip(read).map(|(mut whole, part)| {
                 whole.index = if at == 0 { part.index } else { whole.index.min(part.index) };
                 whole.index_age = whole.index_age.max(part.index_age);
                 whole.sources.extend(part.sources);
                 whole.hits.extend(part.hits);
+                whole.videos.extend(part.videos);
                 whole
             });
         }

@@ -57,7 +57,7 @@ async fn fill(data: &Path) {
         let entry = |n| Entry {
             background: None,
             id: EntryId::parse(&format!("l{n}")).unwrap(),
-            signals: vec![BankedSignal { signal: listed(n), quality: Some(100) }],
+            signals: vec![BankedSignal::new(listed(n), Some(100))],
             state: EntryState::Active,
             provenance: Provenance::default(),
             note: String::new(),

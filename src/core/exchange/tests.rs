@@ -96,8 +96,8 @@ fn only_the_next_delta_for_its_receiver_is_accepted() {
 }
 
 fn entry(state: EntryState) -> Entry {
-    let md5 = BankedSignal { signal: Signal::Md5([1; 16]), quality: None };
-    let sha1 = BankedSignal { signal: Signal::Sha1([2; 20]), quality: None };
+    let md5 = BankedSignal::new(Signal::Md5([1; 16]), None);
+    let sha1 = BankedSignal::new(Signal::Sha1([2; 20]), None);
     Entry {
         id: EntryId::parse("e").unwrap(),
         signals: vec![md5, sha1],

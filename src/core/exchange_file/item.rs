@@ -1,7 +1,7 @@
 //! An item as it is put together from the fields of a record, within the limits of records.
 
 use crate::core::bank::BankedSignal;
-use crate::core::list_file::SIGNALS_PER_ENTRY_MAX;
+use crate::core::bank::SIGNALS_PER_ENTRY_MAX;
 use crate::core::opinion::{OPINIONS_PER_ENTRY_MAX, Value};
 use crate::core::record::{Link, Listed, SaidOpinion};
 use crate::core::signal::{CustomType, Signal, SignalType};
@@ -73,7 +73,7 @@ impl Item {
         if signals.len() == SIGNALS_PER_ENTRY_MAX {
             return self.fault(format!("must have at most {SIGNALS_PER_ENTRY_MAX} signals"));
         }
-        signals.push(BankedSignal { signal, quality: None });
+        signals.push(BankedSignal::new(signal, None));
     }
 
     /// Says who reported the item.

@@ -38,7 +38,7 @@ fn source(name: &str) -> Source {
 
 fn listed(value: u8) -> Listed {
     Listed {
-        signals: vec![BankedSignal { signal: Signal::Md5([value; 16]), quality: None }],
+        signals: vec![BankedSignal::new(Signal::Md5([value; 16]), None)],
         organisation: "42".into(),
         classification: format!("A{value}"),
         ..Listed::default()

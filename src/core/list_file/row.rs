@@ -126,7 +126,7 @@ pub(super) fn row_of(
     Ok(Row {
         line,
         entry,
-        signal: BankedSignal { signal, quality },
+        signal: BankedSignal::new(signal, quality),
         provenance: Provenance {
             source_record: record,
             classification: class,

@@ -9,8 +9,6 @@ use serde::{Deserialize, Serialize};
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Most columns of a CSV file.
 pub const COLUMNS_MAX: usize = 256;
-/// Most signals of one entry.
-pub const SIGNALS_PER_ENTRY_MAX: usize = 256;
 
 /// Which column of a CSV file holds what, by the names in its first line; an empty name is no column.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -69,6 +69,7 @@ pub fn meet(bank: &Bank, entry: &Entry, item: &Remembered) -> Option<Match> {
     let hit = Hit {
         bank,
         entry: entry.id.clone(),
+        kind: rule.kind.clone(),
         distance,
         distance_max: rule.distance_max(),
         disposition,

@@ -7,6 +7,7 @@ mod written;
 use crate::core::bank::{Effect, Entry};
 use crate::core::hamming;
 use crate::core::matcher::ends::Ends;
+use crate::core::matcher::frames::{FrameHash, Frames};
 use crate::core::matcher::perceptual::{Hash, Perceptual};
 use crate::core::matcher::rows::{self, Name, New, Rows, Shape};
 use crate::core::matcher::sorted::Sorted;
@@ -19,12 +20,14 @@ const TEXT_BYTES_MAX: usize = 3 << 30;
 const ENTRY_BYTES: usize = 96;
 /// The same for each perceptual hash.
 const HASH_BYTES: usize = 256;
+/// Time between frames of which nobody said where they are, in milliseconds: what hashing a frame a second gives.
+const MILLIS_ASSUMED: u32 = 1000;
 
 /// Entries that do not change any more.
 pub(super) struct Layer {
     pub(super) rows: Rows,
     pub(super) pictures: Perceptual,
-    pub(super) frames: Perceptual,
+    pub(super) frames: Frames,
     pub(super) md5: Sorted<[u8; 16]>,
     pub(super) sha1: Sorted<[u8; 20]>,
     pub(super) sha256: Sorted<[u8; 32]>,
@@ -103,7 +106,7 @@ pub(super) struct Draft {
     /// Of the entry that is being added, so that not each takes memory for it.
     shape: Shape,
     pictures: Vec<Hash>,
-    frames: Vec<Hash>,
+    frames: Vec<FrameHash>,
     md5: Vec<([u8; 16], u32)>,
     sha1: Vec<([u8; 20], u32)>,
     sha256: Vec<([u8; 32], u32)>,
@@ -138,6 +141,7 @@ impl Draft {
             provenance: &entry.provenance,
             shape: &self.shape,
         });
+        let mut frames_before = 0_u32;
         for banked in &entry.signals {
             let quality = banked.quality.map(|quality| quality.min(100) as u8);
             match &banked.signal {
@@ -145,7 +149,11 @@ impl Draft {
                     self.pictures.push(Hash { bits: *bits, entry: number, quality });
                 }
                 Signal::VpdqFrame(bits) => {
-                    self.frames.push(Hash { bits: *bits, entry: number, quality });
+                    // Who does not say where a frame is, gives one a second.
+                    let at = banked.at.unwrap_or(frames_before * MILLIS_ASSUMED);
+                    frames_before += 1;
+                    let hash = Hash { bits: *bits, entry: number, quality };
+                    self.frames.push(FrameHash { entry: number, at, hash });
                 }
                 Signal::Md5(value) => self.md5.push((*value, number)),
                 Signal::Sha1(value) => self.sha1.push((*value, number)),
@@ -168,7 +176,10 @@ impl Draft {
             );
         };
         hashes(&layer.pictures, &mut self.pictures);
-        hashes(&layer.frames, &mut self.frames);
+        self.frames.extend(layer.frames.iter().filter_map(|frame| {
+            let entry = renumbered(frame.entry)?;
+            Some(FrameHash { entry, hash: Hash { entry, ..frame.hash }, ..frame })
+        }));
         fn values<K: Ord + super::sorted::Lead + Clone>(
             from: &Sorted<K>,
             into: &mut Vec<(K, u32)>,
@@ -191,7 +202,7 @@ impl Draft {
             ends: Ends::none(rows.len(), sequence),
             rows,
             pictures: Perceptual::over(self.pictures),
-            frames: Perceptual::over(self.frames),
+            frames: Frames::over(self.frames),
             md5: Sorted::over(self.md5),
             sha1: Sorted::over(self.sha1),
             sha256: Sorted::over(self.sha256),

@@ -12,27 +12,29 @@ mod rows;
 mod sync;
 mod ends;
 mod perceptual;
+mod frames;
 mod layer;
 mod merge;
 mod written;
 mod summed;
+mod search;
 mod good;
 pub mod window;
 pub mod groups;
 #[cfg(test)]
 mod tests;
 
-use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry, EntryState, SignalRule};
-use crate::core::hamming::{self, Scratch};
+use crate::core::bank::{Bank, BankMode, BankRole, Effect, Entry, EntryState};
+use crate::core::hamming;
 use crate::core::id::{BankId, EntryId};
-use crate::core::signal::{Signal, SignalType};
+use crate::core::signal::SignalType;
 use crate::core::time::Time;
-use crate::core::verdict::{Disposition, Provenance};
 use imbl::{HashSet, OrdMap, Vector};
 use layer::{Draft, Layer};
 use merge::Sizes;
 pub use merge::{Merge, Merged, Pace, Retired, Room};
 use rows::{Name, Span};
+pub use search::{Hit, Query, rule_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,46 +73,6 @@ pub struct BankStatus<'a> {
     pub entries: usize,
     /// Entries that are not removed.
     pub entry_count: u64,
-}
-
-/// A signal to look for.
-#[derive(Debug, Clone, Copy)]
-pub struct Query<'a> {
-    /// Type and value.
-    pub signal: &'a Signal,
-    /// Quality of a perceptual hash, 0 to 100, where known.
-    pub quality: Option<u32>,
-}
-
-/// An entry that a query is equal or near to, by the rule of the entry's bank.
-#[derive(Debug, Clone)]
-pub struct Hit<'a> {
-    /// The entry's bank.
-    pub bank: &'a Bank,
-    /// The entry.
-    pub entry: EntryId,
-    /// Bits that differ; 0 for exact types.
-    pub distance: u32,
-    /// Greatest distance at which the bank matches this type.
-    pub distance_max: u32,
-    /// What the bank's band asks for.
-    pub disposition: Disposition,
-    /// How far the entry counts.
-    pub effect: Effect,
-    /// Where the entry comes from.
-    pub provenance: Provenance,
-}
-
-impl Hit<'_> {
-    /// The order in which matches come: nearest first, then by bank and entry.
-    #[must_use]
-    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
-        (self.distance, &self.bank.id, &self.entry).cmp(&(
-            other.distance,
-            &other.bank.id,
-            &other.entry,
-        ))
-    }
 }
 
 /// All banks of one scope, ready to be matched against.
@@ -299,76 +261,6 @@ impl Matcher {
     fn all(&self) -> impl Iterator<Item = &Shelf> {
         let shelf = |number: &u32| self.shelves.get(*number as usize)?.as_deref();
         self.numbers.values().filter_map(shelf)
-    }
-
-    /// Every entry that the query is equal or near to, in each enabled bank by the bank's own rule;
-    /// nearest first, then by bank and entry. A query or an entry below a bank's quality is not matched there.
-    #[must_use]
-    pub fn search(&self, query: Query<'_>, scratch: &mut Scratch) -> Vec<Hit<'_>> {
-        let kind = query.signal.kind();
-        let rules = self.enabled().filter_map(|shelf| shelf.bank.rule(&kind));
-        let Some(radius) = rules.map(SignalRule::distance_max).max() else { return Vec::new() };
-        let mut hits = Vec::new();
-        for layer in &self.layers {
-            let mut found = |distance, entry, quality: Option<u8>| {
-                let qualities = [query.quality, quality.map(u32::from)];
-                hits.extend(self.hit(layer, qualities, &kind, distance, entry));
-            };
-            match query.signal {
-                Signal::Pdq(bits) => {
-                    layer.pictures.search(bits, radius, scratch, |distance, hash| {
-                        found(distance, hash.entry, hash.quality);
-                    })
-                }
-                Signal::VpdqFrame(bits) => {
-                    layer.frames.search(bits, radius, scratch, |distance, hash| {
-                        found(distance, hash.entry, hash.quality);
-                    });
-                }
-                Signal::Md5(value) => {
-                    layer.md5.numbers_of(value).for_each(|entry| found(0, entry, None));
-                }
-                Signal::Sha1(value) => {
-                    layer.sha1.numbers_of(value).for_each(|entry| found(0, entry, None));
-                }
-                Signal::Sha256(value) => {
-                    layer.sha256.numbers_of(value).for_each(|entry| found(0, entry, None));
-                }
-                other @ (Signal::PhotoDna(_) | Signal::Custom(..) | Signal::Advice(_)) => {
-                    layer.opaque.numbers_of(other).for_each(|entry| found(0, entry, None));
-                }
-            }
-        }
-        hits.sort_by(Hit::order);
-        hits
-    }
-
-    fn hit(
-        &self,
-        layer: &Layer,
-        qualities: [Option<u32>; 2],
-        kind: &SignalType,
-        distance: u32,
-        entry: u32,
-    ) -> Option<Hit<'_>> {
-        if !layer.ends.is_alive(entry, self.sequence) {
-            return None;
-        }
-        let seen = layer.rows.get(entry);
-        let bank = &self.shelves.get(seen.bank as usize)?.as_deref()?.bank;
-        let rule = bank.rule(kind).filter(|_| bank.enabled)?;
-        if qualities.iter().flatten().any(|quality| *quality < rule.quality_min) {
-            return None;
-        }
-        Some(Hit {
-            bank,
-            entry: seen.id()?,
-            distance,
-            distance_max: rule.distance_max(),
-            disposition: rule.disposition_at(distance)?,
-            effect: seen.effect,
-            provenance: seen.provenance(),
-        })
     }
 
     /// Every bank, by name.

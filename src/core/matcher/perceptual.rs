@@ -77,6 +77,21 @@ impl Perceptual {
         });
     }
 
+    /// Number of distinct values.
+    pub(super) fn values(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The value at a place.
+    pub(super) fn value_at(&self, place: u32) -> Bits256 {
+        self.table.values()[place as usize]
+    }
+
+    /// The place of a value.
+    pub(super) fn place_of(&self, bits: &Bits256) -> Option<u32> {
+        self.table.values().binary_search(bits).ok().map(|place| place as u32)
+    }
+
     /// All hashes.
     pub(super) fn iter(&self) -> impl Iterator<Item = Hash> {
         (0..self.table.len() as u32).flat_map(|place| self.hashes_at(place))

@@ -1,9 +1,14 @@
 //! What the matcher holds, as a sum: the same for matchers that find the same, however their layers lie.
 
+use super::frames::FrameHash;
 use super::layer::Layer;
 use super::{Matcher, Shelf};
 use crate::core::signal::Signal;
 use crate::core::sum::Sum;
+use serde::Serialize;
+
+/// What exact values have for a quality.
+const NO_QUALITY: Option<u8> = None;
 
 impl Matcher {
     /// Adds everything that is matched against in a scope: matchers that find the same add the same. Takes some
@@ -22,19 +27,22 @@ impl Matcher {
             for hash in layer.pictures.iter() {
                 of.add(sum, &Signal::Pdq(hash.bits), hash.entry, hash.quality);
             }
-            for hash in layer.frames.iter() {
-                of.add(sum, &Signal::VpdqFrame(hash.bits), hash.entry, hash.quality);
+            for FrameHash { entry, at, hash } in layer.frames.iter() {
+                of.add(sum, &Signal::VpdqFrame(hash.bits), entry, (hash.quality, at));
             }
-            layer.md5.iter().for_each(|(key, entry)| of.add(sum, &Signal::Md5(*key), entry, None));
+            layer
+                .md5
+                .iter()
+                .for_each(|(key, entry)| of.add(sum, &Signal::Md5(*key), entry, NO_QUALITY));
             layer
                 .sha1
                 .iter()
-                .for_each(|(key, entry)| of.add(sum, &Signal::Sha1(*key), entry, None));
+                .for_each(|(key, entry)| of.add(sum, &Signal::Sha1(*key), entry, NO_QUALITY));
             layer
                 .sha256
                 .iter()
-                .for_each(|(key, entry)| of.add(sum, &Signal::Sha256(*key), entry, None));
-            layer.opaque.iter().for_each(|(key, entry)| of.add(sum, key, entry, None));
+                .for_each(|(key, entry)| of.add(sum, &Signal::Sha256(*key), entry, NO_QUALITY));
+            layer.opaque.iter().for_each(|(key, entry)| of.add(sum, key, entry, NO_QUALITY));
         }
     }
 }
@@ -48,7 +56,7 @@ struct Of<'a> {
 
 impl Of<'_> {
     /// Adds a signal of an entry that has not ended and whose bank is there.
-    fn add(&self, sum: &mut Sum, signal: &Signal, entry: u32, quality: Option<u8>) {
+    fn add(&self, sum: &mut Sum, signal: &Signal, entry: u32, quality: impl Serialize) {
         if !self.layer.ends.is_alive(entry, self.matcher.sequence) {
             return;
         }

@@ -67,7 +67,7 @@ fn entry(name: u8, state: EntryState, signals: &[Given]) -> Entry {
     for (kind, n, quality) in signals {
         let signal = value(*kind, *n);
         if state != EntryState::Removed && banked.iter().all(|other| other.signal != signal) {
-            banked.push(BankedSignal { signal, quality: *quality });
+            banked.push(BankedSignal::new(signal, *quality));
         }
     }
     Entry {
@@ -273,7 +273,7 @@ fn however_many_changes_there_are_layers_stay_few_and_nothing_is_lost() {
     let numbered = |n: u32, state| Entry {
         background: None,
         id: EntryId::parse(&format!("n{n}")).unwrap(),
-        signals: vec![BankedSignal { signal: digest(n), quality: None }],
+        signals: vec![BankedSignal::new(digest(n), None)],
         ..entry(0, state, &[])
     };
     for n in 0..names {

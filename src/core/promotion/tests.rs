@@ -44,7 +44,7 @@ fn voice(organisation: &str, jurisdiction: &str, accredited: bool) -> Voice {
 fn entry(state: EntryState) -> Entry {
     Entry {
         id: EntryId::parse("e").unwrap(),
-        signals: vec![BankedSignal { signal: Signal::Md5([7; 16]), quality: None }],
+        signals: vec![BankedSignal::new(Signal::Md5([7; 16]), None)],
         state,
         background: None,
         provenance: Provenance::default(),
@@ -260,7 +260,7 @@ fn far_shards_that_do_not_answer_leave_an_entry_untested() {
     let answers = vec![Some(vec![Some(nearer.clone())]), Some(vec![None])];
     let heard = Far::said(values, answers);
     assert_eq!(heard.fired(&signals, Some(good())), Fired::Hit(nearer));
-    let other = [BankedSignal { signal: Signal::Md5([9; 16]), quality: None }];
+    let other = [BankedSignal::new(Signal::Md5([9; 16]), None)];
     assert_eq!(heard.fired(&other, None), Fired::Untested, "what nobody was asked for");
 }
 
@@ -282,7 +282,7 @@ fn any_opinion() -> impl Strategy<Value = Opinion> {
 
 /// An entry with a name and some of three values.
 fn sharing(name: usize, values: &[u8], opinions: &[Opinion], is_over: bool) -> Entry {
-    let banked = |value: &u8| BankedSignal { signal: Signal::Md5([*value; 16]), quality: None };
+    let banked = |value: &u8| BankedSignal::new(Signal::Md5([*value; 16]), None);
     let mut entry = with(entry(EntryState::Active), opinions);
     entry.id = EntryId::parse(&format!("e{name}")).unwrap();
     entry.signals = BTreeSet::from_iter(values).into_iter().map(banked).collect();

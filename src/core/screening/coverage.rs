@@ -1,5 +1,6 @@
 //! Coverage: what was checked, what was not, and whether the surface's requirements were met.
 
+use crate::core::bank::Bank;
 use crate::core::matcher::Matcher;
 use crate::core::policy::{Context, Surface, Visibility};
 use crate::core::screening::elsewhere::Elsewhere;
@@ -129,8 +130,15 @@ impl Given {
     ) -> (CheckState, &'static str) {
         let mut is_listed = false;
         let mut quality_min = 0;
-        for kind in &self.kinds {
-            for bank in matcher.sources(kind, |bank| elsewhere.has(kind, bank)) {
+        let is_video = self.kinds.contains(&SignalType::VpdqFrame);
+        // Frames of a video are compared with pictures, too.
+        let crossed = Some(SignalType::Pdq).filter(|_| is_video);
+        for kind in self.kinds.iter().chain(&crossed) {
+            let sources = matcher.sources(kind, |bank| elsewhere.has(kind, bank));
+            let is_asked = |bank: &&Bank| {
+                self.kinds.contains(kind) || bank.rule(kind).is_some_and(|rule| rule.crosses)
+            };
+            for bank in sources.filter(is_asked) {
                 if bank.freshness_max.is_some_and(|limit| now.since(bank.learned) > limit) {
                     return (CheckState::IndexStale, BANK_TOO_OLD);
                 }
@@ -139,9 +147,12 @@ impl Given {
                 quality_min = quality_min.max(rule);
             }
         }
+        let poor = self.qualities.values().filter(|best| **best < quality_min).count();
+        // Videos have dark scenes and titles: half of the frames say what it is.
+        let is_poor = if is_video { 2 * poor > self.qualities.len() } else { poor > 0 };
         if !is_listed {
             (CheckState::SourceUnavailable, NO_BANK)
-        } else if self.qualities.values().any(|best| *best < quality_min) {
+        } else if is_poor {
             (CheckState::QualityTooLow, TOO_LITTLE_STRUCTURE)
         } else {
             (CheckState::Checked, "")

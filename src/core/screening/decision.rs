@@ -102,7 +102,7 @@ impl Deciding {
                 let left = lookup.left(&question.probes);
                 let (matcher, elsewhere) = (&holding.matcher, &moment.elsewhere);
                 let coverage = cover(matcher, surface, question, left, elsewhere, moment.now);
-                let mut found = lookup.found(&question.probes);
+                let mut found = lookup.found(matcher, &question.probes, elsewhere);
                 brake(&mut found);
                 keep_strictest(&mut found.counted);
                 found.counted.extend(weigh(surface, &question.scores));

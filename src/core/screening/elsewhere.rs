@@ -3,11 +3,12 @@
 use crate::core::bank::Effect;
 use crate::core::hamming::Scratch;
 use crate::core::id::{BankId, EntryId};
-use crate::core::matcher::{Hit, Matcher, Query};
+use crate::core::matcher::{Hit, Matcher, Query, rule_of};
 use crate::core::screening::outside::Outside;
 use crate::core::screening::question::Probe;
 use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::Provenance;
+use crate::core::video::track::Track;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ pub const HITS_MAX: usize = 128;
 /// Matches in one answer beyond which only the nearest of each signal, bank and effect are told: an answer stays of some
 /// megabytes whatever is asked.
 pub const HITS_ALL: usize = 16_384;
+
+/// Most listed videos of other shards that a question is compared with.
+pub const VIDEOS_MAX: usize = 256;
 
 /// A signal to look for.
 #[derive(Debug, Clone)]
@@ -40,6 +44,8 @@ pub struct FarHit {
     pub bank: BankId,
     /// Its name.
     pub entry: EntryId,
+    /// Type of its signal.
+    pub kind: SignalType,
     /// Bits that differ; 0 for exact types.
     pub distance: u32,
     /// How far the entry counts.
@@ -59,6 +65,8 @@ pub struct ShardAnswer {
     pub index: u64,
     /// For how long it may have missed what other processes changed.
     pub index_age: Duration,
+    /// The videos that were asked for.
+    pub videos: Vec<((BankId, EntryId), Track)>,
 }
 
 /// Answers what another process seeks in this shard; nothing where `enough`, which is asked after each signal, says to
@@ -89,6 +97,19 @@ pub fn look_up(
     Some(answer)
 }
 
+/// The videos of entries, as far as they are matched here.
+#[must_use]
+pub fn tracks(
+    matcher: &Matcher,
+    videos: Vec<(BankId, EntryId)>,
+) -> Vec<((BankId, EntryId), Track)> {
+    let track = |(bank, entry): (BankId, EntryId)| {
+        let track = matcher.track(&bank, &entry)?;
+        Some(((bank, entry), track))
+    };
+    videos.into_iter().filter_map(track).collect()
+}
+
 /// The nearest of each bank and effect. Matches come nearest first.
 fn nearest(hits: Vec<Hit<'_>>, most: usize) -> Vec<FarHit> {
     let mut told: BTreeMap<(&BankId, Effect), usize> = BTreeMap::new();
@@ -100,6 +121,7 @@ fn nearest(hits: Vec<Hit<'_>>, most: usize) -> Vec<FarHit> {
             kept.push(FarHit {
                 bank: hit.bank.id.clone(),
                 entry: hit.entry,
+                kind: hit.kind,
                 distance: hit.distance,
                 effect: hit.effect,
                 provenance: hit.provenance,
@@ -122,6 +144,8 @@ pub struct Elsewhere {
     pub index_age: Duration,
     /// What came of asking services outside.
     pub outside: Outside,
+    /// Listed videos of other shards that a frame of the question is near to.
+    tracks: BTreeMap<(BankId, EntryId), Track>,
 }
 
 impl Elsewhere {
@@ -153,6 +177,36 @@ impl Elsewhere {
         each
     }
 
+    /// Which listed videos of other shards frames of the question are near to, those with the most such frames first. To
+    /// be compared as a whole they must be fetched.
+    #[must_use]
+    pub fn far_videos(&self) -> Vec<(BankId, EntryId)> {
+        let mut counts: BTreeMap<(&BankId, &EntryId), usize> = BTreeMap::new();
+        for hit in self.hits.iter().flatten().filter(|hit| hit.kind == SignalType::VpdqFrame) {
+            *counts.entry((&hit.bank, &hit.entry)).or_default() += 1;
+        }
+        let mut ranked: Vec<_> = counts.into_iter().collect();
+        ranked.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let owned = |((bank, entry), _): ((&BankId, &EntryId), _)| (bank.clone(), entry.clone());
+        ranked.into_iter().map(owned).take(VIDEOS_MAX).collect()
+    }
+
+    /// Takes listed videos that were fetched from all other shards; an answer that is none is that of one that gave none.
+    pub fn take_videos(&mut self, answers: Vec<Option<ShardAnswer>>) {
+        for answer in answers {
+            match answer {
+                Some(answer) => self.tracks.extend(answer.videos),
+                None => self.missing += 1,
+            }
+        }
+    }
+
+    /// A listed video of another shard.
+    #[must_use]
+    pub fn track(&self, bank: &BankId, entry: &EntryId) -> Option<&Track> {
+        self.tracks.get(&(bank.clone(), entry.clone()))
+    }
+
     /// Whether a shard did not answer: what it holds was not compared with.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
@@ -182,10 +236,11 @@ impl Elsewhere {
         // What a match means is said by the bank as it is known here.
         hits.extend(far.iter().filter_map(|hit| {
             let bank = matcher.bank(&hit.bank)?.bank;
-            let rule = bank.rule(kind).filter(|_| bank.enabled)?;
+            let rule = rule_of(bank, kind, &hit.kind).filter(|_| bank.enabled)?;
             Some(Hit {
                 bank,
                 entry: hit.entry.clone(),
+                kind: hit.kind.clone(),
                 distance: hit.distance,
                 distance_max: rule.distance_max(),
                 disposition: rule.disposition_at(hit.distance)?,

@@ -8,6 +8,7 @@ use crate::core::opinion::Merged;
 use crate::core::policy::Surface;
 use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::{GivenScore, Probe};
+use crate::core::screening::videos::{Candidate, Candidates, meet};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::{Assurance, Disposition, Finding, Match, ReviewPriority, Score};
 use sha2::{Digest as _, Sha256};
@@ -62,8 +63,8 @@ struct Sight {
 
 struct Seen {
     found: Match,
-    /// Which probe saw it.
-    probe: usize,
+    /// Which probe saw it; none where that took several.
+    probe: Option<usize>,
     effect: Effect,
     is_counted: bool,
     is_vetted: bool,
@@ -82,11 +83,16 @@ struct Overruling {
 }
 
 impl Overruling {
+    /// This very value is known to be harmless, and it is at least as near.
+    const fn covers_value(&self, probe: usize, distance: u32) -> bool {
+        self.probe == probe && self.distance <= distance
+    }
+
     /// The bytes of the part are known to be harmless, or this very value is, and it is at least as near.
     fn covers(&self, part: &str, seen: &Seen) -> bool {
         *self.part == *part
             && (self.knows_bytes
-                || (self.probe == seen.probe && self.distance <= seen.found.distance))
+                || seen.probe.is_some_and(|probe| self.covers_value(probe, seen.found.distance)))
     }
 }
 
@@ -102,10 +108,13 @@ fn parts_of_one_digest(probes: &[Probe]) -> BTreeSet<&str> {
 /// What a probe's being equal or near to an entry is worth, before anything overrules it.
 #[must_use]
 pub fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
-    let kind = probe.signal.kind();
+    let kind = hit.kind.clone();
     let review = kind.is_advice().then(|| review_of(hit));
+    let is_in_video = probe.signal.kind() == SignalType::VpdqFrame;
     let disposition = match hit.effect {
         _ if kind.is_advice() => Disposition::Allow,
+        // One frame of a video is no more than a reason to look.
+        _ if kind == SignalType::VpdqFrame => hit.disposition.min(Disposition::Hold),
         Effect::HoldAtMost => hit.disposition.min(Disposition::Hold),
         Effect::Absent | Effect::Shadow | Effect::Full => hit.disposition,
     };
@@ -133,6 +142,8 @@ pub fn match_of(hit: &Hit<'_>, probe: &Probe) -> Match {
         provenance: hit.provenance.clone(),
         brake: None,
         review,
+        at: is_in_video.then_some(probe.frame),
+        video: None,
     }
 }
 
@@ -156,6 +167,7 @@ pub struct Lookup {
     // Probe by probe, since what overrules a match of one frame or form says nothing of another.
     seen: BTreeMap<(Sight, usize), Seen>,
     overruling: Vec<Overruling>,
+    videos: Candidates,
     scratch: Scratch,
 }
 
@@ -168,6 +180,7 @@ impl Lookup {
             next: 0,
             seen: BTreeMap::new(),
             overruling: Vec::new(),
+            videos: Candidates::default(),
             scratch: Scratch::default(),
         }
     }
@@ -199,8 +212,9 @@ impl Lookup {
 
     fn look_for(&mut self, matcher: &Matcher, probe: &Probe, elsewhere: &Elsewhere) {
         let query = Query { signal: &probe.signal, quality: probe.quality };
+        let kind = probe.signal.kind();
         let mut hits = matcher.search(query, &mut self.scratch);
-        elsewhere.join(matcher, self.next, &probe.signal.kind(), &mut hits);
+        elsewhere.join(matcher, self.next, &kind, &mut hits);
         for hit in hits {
             let is_counted = hit.bank.mode == BankMode::Enforce
                 && hit.effect != Effect::Shadow
@@ -217,12 +231,15 @@ impl Lookup {
                     });
                 }
                 BankRole::Negative => {}
+                BankRole::Positive if kind == SignalType::VpdqFrame && hit.kind == kind => {
+                    self.videos.note(&hit, probe, self.next, is_counted);
+                }
                 BankRole::Positive => {
                     let sight = Sight {
                         part: Arc::clone(&probe.part),
                         bank: hit.bank.id.clone(),
                         entry: hit.entry.clone(),
-                        kind: probe.signal.kind(),
+                        kind: hit.kind.clone(),
                     };
                     let sight = (sight, self.next);
                     let better =
@@ -232,7 +249,7 @@ impl Lookup {
                             sight,
                             Seen {
                                 found: match_of(&hit, probe),
-                                probe: self.next,
+                                probe: Some(self.next),
                                 effect: hit.effect,
                                 is_counted,
                                 is_vetted: hit.bank.vetted,
@@ -246,10 +263,32 @@ impl Lookup {
 
     /// What was found of the probes, all of which are given again.
     #[must_use]
-    pub fn found(mut self, probes: &[Probe]) -> Found {
+    pub fn found(mut self, matcher: &Matcher, probes: &[Probe], elsewhere: &Elsewhere) -> Found {
         let one_digest = parts_of_one_digest(probes);
         for negative in &mut self.overruling {
             negative.knows_bytes &= one_digest.contains(&*negative.part);
+        }
+        for (place, candidate) in self.videos.ranked() {
+            let (part, bank, entry) = &place;
+            let Some(status) = matcher.bank(bank) else { continue };
+            let track =
+                matcher.track(bank, entry).or_else(|| elsewhere.track(bank, entry).cloned());
+            let Some(track) = track else { continue };
+            let is_overruled = |probe, distance| {
+                self.overruling.iter().any(|negative| negative.covers_value(probe, distance))
+            };
+            let met = meet(status.bank, (&place, &candidate), &track, probes, is_overruled);
+            let Some(found) = met else { continue };
+            let sight = Sight {
+                part: Arc::clone(part),
+                bank: bank.clone(),
+                entry: entry.clone(),
+                kind: SignalType::VpdqFrame,
+            };
+            let Candidate { effect, is_counted, .. } = candidate;
+            let is_vetted = status.bank.vetted;
+            let seen = Seen { found, probe: None, effect, is_counted, is_vetted };
+            self.seen.insert((sight, usize::MAX), seen);
         }
         sort_out(self.seen, &self.overruling)
     }

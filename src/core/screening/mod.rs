@@ -5,6 +5,7 @@
 pub mod question;
 pub mod outside;
 pub mod elsewhere;
+pub mod videos;
 pub mod finding;
 pub mod coverage;
 pub mod decision;

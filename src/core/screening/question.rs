@@ -19,7 +19,7 @@ pub struct Probe {
     pub dihedral: Dihedral,
     /// Place within the item, as in [`Covered::part`].
     pub part: Arc<str>,
-    /// Frame of the part, from 0.
+    /// Frame of the part, from 0; of a video its milliseconds from the beginning.
     pub frame: u32,
 }
 

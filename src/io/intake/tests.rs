@@ -54,7 +54,7 @@ fn record(source: &str, n: u64, signal: Signal) -> Record {
         key: RecordKey::parse(&format!("k{n}")).unwrap(),
         updated: None,
         says: Says::Listed(Box::new(Listed {
-            signals: vec![BankedSignal { signal, quality: None }],
+            signals: vec![BankedSignal::new(signal, None)],
             organisation: source.to_owned(),
             ..Listed::default()
         })),
@@ -186,7 +186,7 @@ async fn of_poisoned_proposals_none_is_active_without_its_quorum_and_none_that_h
         .zip(&corpus)
         .map(|(n, bits)| Entry {
             id: EntryId::parse(&format!("good-{n}")).unwrap(),
-            signals: vec![BankedSignal { signal: Signal::Pdq(*bits), quality: None }],
+            signals: vec![BankedSignal::new(Signal::Pdq(*bits), None)],
             state: EntryState::Active,
             background: None,
             provenance: crate::core::verdict::Provenance::default(),

@@ -182,7 +182,7 @@ mod tests {
             background: None,
             id: EntryId::parse(&format!("e{n}")).unwrap(),
             state,
-            signals: vec![BankedSignal { signal: Signal::Md5([n as u8; 16]), quality: None }],
+            signals: vec![BankedSignal::new(Signal::Md5([n as u8; 16]), None)],
             provenance: Provenance::default(),
             note: String::new(),
             version: 1,

@@ -17,7 +17,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 const MAGIC: &[u8; 16] = b"bulwark snapshot";
 /// Version of everything behind the magic, down to the last byte.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const HEAD_BYTES: usize = 16 + 4 + 16 + 8 + 32 + 8;
 /// Bytes of text in one chunk.
 const CHUNK_BYTES: usize = 1 << 20;

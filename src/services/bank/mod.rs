@@ -70,13 +70,13 @@ fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
         .flat_map(|digests| {
             [Signal::Md5(digests.md5), Signal::Sha1(digests.sha1), Signal::Sha256(digests.sha256)]
         })
-        .map(|signal| BankedSignal { signal, quality: None })
+        .map(|signal| BankedSignal::new(signal, None))
         .collect();
     for picture in &part.pictures {
         let signal = Signal::Pdq(picture.hashes[0]);
         let known = signals.iter().any(|banked| banked.signal == signal);
         if picture.quality >= PDQ_QUALITY_MIN && !known && signals.len() < SIGNALS_OF_MEDIA_MAX {
-            signals.push(BankedSignal { signal, quality: Some(picture.quality) });
+            signals.push(BankedSignal::new(signal, Some(picture.quality)));
         }
     }
     Ok(signals)

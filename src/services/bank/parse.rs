@@ -1,5 +1,6 @@
 //! Bank requests, read from the wire into the core; every bad field is named at once.
 
+mod video;
 mod settings;
 mod entry;
 mod import;

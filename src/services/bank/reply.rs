@@ -1,10 +1,12 @@
 //! Bank answers, written from the core to the wire.
 
 use crate::core::bank::{
-    Bank, BankMode, BankRole, Entry, Guard, Quarantine, Quorum, RATIO_ALL, SignalRule,
+    Bank, BankMode, BankRole, Entry, Guard, Quarantine, Quorum, RATIO_ALL, SignalRule, VideoRule,
+    VideoSemantics,
 };
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::BankStatus;
+use crate::core::signal::SignalType;
 use crate::core::time::Time;
 use crate::proto::v1;
 use crate::services::bank::curate::Opined;
@@ -83,6 +85,26 @@ fn rule(rule: &SignalRule) -> v1::SignalRule {
                 disposition: policy::write_disposition(band.disposition).into(),
             })
             .collect(),
+        crosses_media: rule.kind.is_perceptual().then_some(rule.crosses),
+        video: (rule.kind == SignalType::VpdqFrame).then(|| video(&rule.video())),
+    }
+}
+
+fn video(rule: &VideoRule) -> v1::VideoRule {
+    let semantics = match rule.semantics {
+        VideoSemantics::Contains => v1::VideoSemantics::Contains,
+        VideoSemantics::Reference => v1::VideoSemantics::VpdqReference,
+        VideoSemantics::Python => v1::VideoSemantics::VpdqPython,
+    };
+    v1::VideoRule {
+        semantics: semantics.into(),
+        compared_percent_min: Some(rule.compared_percent_min),
+        query_percent_min: Some(rule.query_percent_min),
+        frames_min: Some(rule.frames_min),
+        span_min: Some(moment::millis(rule.span_min)),
+        run_min: Some(moment::millis(rule.run_min)),
+        disposition: policy::write_disposition(rule.disposition).into(),
+        run_disposition: policy::write_disposition(rule.run_disposition).into(),
     }
 }
 

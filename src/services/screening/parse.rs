@@ -1,5 +1,7 @@
 //! Screening requests, read from the wire into the core; every bad field is named at once.
 
+mod probes;
+
 use crate::core::event::{Outcome, OutcomeKind};
 use crate::core::id::{ItemId, RequestId, VerdictId};
 use crate::core::policy::Context;
@@ -12,17 +14,11 @@ use crate::services::judge::Asked;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::fields::Fields;
 use crate::services::words::request::{Keyed, digest, keyed};
-use crate::services::words::signal::{Sent, read_list};
 use crate::services::words::{context, moment, page, request};
 use bytes::Bytes;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Most bytes of an item in one message.
 pub const MEDIA_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Most signals of one item.
-pub const SIGNALS_MAX: usize = 256;
 /// Most items, and most signals in all, of one batch.
 pub const BATCH_MAX: usize = 1024;
 const MEDIA_TYPE_BYTES_MAX: usize = 256;
@@ -168,33 +164,6 @@ pub struct Signals {
     pub scores: Vec<GivenScore>,
 }
 
-fn media_kind(number: i32) -> MediaKind {
-    match v1::MediaKind::try_from(number) {
-        Ok(v1::MediaKind::Image) => MediaKind::Image,
-        Ok(v1::MediaKind::Video) => MediaKind::Video,
-        Ok(v1::MediaKind::Other) => MediaKind::Other,
-        Ok(v1::MediaKind::Unspecified) | Err(_) => MediaKind::Unsaid,
-    }
-}
-
-/// Signals of one place in a video are of one frame. Of those without a place nothing tells that any two are, so that
-/// each is taken for a frame of its own: what overrules one must not hide another.
-fn probes(sent: Vec<Sent>) -> Vec<Probe> {
-    let part: Arc<str> = Arc::from("");
-    let mut frames: HashMap<Duration, u32> = HashMap::new();
-    (0..)
-        .zip(sent)
-        .map(|(own, sent)| Probe {
-            frame: sent.offset.map_or(own, |offset| *frames.entry(offset).or_insert(own)),
-            signal: sent.signal,
-            quality: sent.quality,
-            form: sent.form,
-            dihedral: sent.dihedral,
-            part: Arc::clone(&part),
-        })
-        .collect()
-}
-
 /// Reads a `ScreenSignalsRequest`.
 ///
 /// # Errors
@@ -205,12 +174,12 @@ pub fn signals(sent: v1::ScreenSignalsRequest) -> Result<Signals, Refusal> {
     let has_key = sent.context.as_ref().is_some_and(|context| !context.request_id.is_empty());
     let digest = if has_key { digest(&sent, &[]) } else { [0; 32] };
     let context = context::read(&mut fields, "context", sent.context);
-    let signals = read_list(&mut fields, "signals", &sent.signals, SIGNALS_MAX);
+    let signals = probes::read(&mut fields, &sent.signals);
     let scores = context::read_scores(&mut fields, "scores", sent.scores, 0);
     let whole = context.zip(signals).zip(scores).map(|((context, signals), scores)| Signals {
         asked: asked(context, digest),
-        probes: probes(signals),
-        kind: media_kind(sent.media_kind),
+        probes: signals,
+        kind: probes::media_kind(sent.media_kind),
         scores,
     });
     fields.done(whole)
@@ -308,11 +277,11 @@ fn batch_item(sent: v1::SignalsItem) -> BatchItem {
     let mut fields = Fields::default();
     let digest = digest(&sent, &[]);
     let item = fields.name("item_id", &sent.item_id, ItemId::parse);
-    let signals = read_list(&mut fields, "signals", &sent.signals, SIGNALS_MAX);
-    let kind = media_kind(sent.media_kind);
+    let signals = probes::read(&mut fields, &sent.signals);
+    let kind = probes::media_kind(sent.media_kind);
     let read = match (item, signals) {
         (Some(item), Some(signals)) if fields.is_clean() => {
-            Ok(BatchSignals { item, probes: probes(signals), kind, digest })
+            Ok(BatchSignals { item, probes: signals, kind, digest })
         }
         _ => Err(fields.into_faults()),
     };

@@ -32,7 +32,7 @@ impl ShardService for ShardRoom {
         let deadline = Deadline::of(request.extensions());
         let asked = parse::look_up(request.into_inner(), self.desk.shard())?;
         self.desk.wait_for_index(asked.index_min).await;
-        let answer = self.desk.look_up(deadline, asked.scope, asked.sought).await?;
+        let answer = self.desk.look_up(deadline, asked.scope, asked.sought, asked.videos).await?;
         Ok(Response::new(shard::write_answer(&answer)))
     }
 

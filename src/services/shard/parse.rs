@@ -1,14 +1,14 @@
 //! What other processes ask of a shard, read from the wire.
 
 use crate::core::access::Scope;
-use crate::core::id::{BankId, TenantId};
+use crate::core::id::{BankId, EntryId, TenantId};
 use crate::core::screening::elsewhere::Sought;
 use crate::core::shard::Shard;
 use crate::core::signal::Signal;
 use crate::proto::v1;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::fields::{Fields, within};
-use crate::services::words::shard::SOUGHT_MAX;
+use crate::services::words::shard::{SOUGHT_MAX, VIDEOS_MAX};
 use crate::services::words::{policy, signal};
 
 /// What is looked for.
@@ -19,6 +19,8 @@ pub struct LookUp {
     pub index_min: u64,
     /// The signals.
     pub sought: Vec<Sought>,
+    /// Entries whose videos are asked for.
+    pub videos: Vec<(BankId, EntryId)>,
 }
 
 /// Reads signals to look for.
@@ -29,10 +31,13 @@ pub fn look_up(sent: v1::LookUpRequest, own: Shard) -> Result<LookUp, Refusal> {
     let mut fields = Fields::default();
     let shard = read_shard(&mut fields, sent.shard);
     let scope = read_scope(&mut fields, &sent.tenant_id, sent.environment);
-    let sought = read_all_sought(&mut fields, &sent.signals);
-    let (shard, (scope, sought)) = fields.done(shard.zip(scope.zip(sought)))?;
+    let least = usize::from(sent.videos.is_empty());
+    let sought = read_all_sought(&mut fields, &sent.signals, least);
+    let videos = read_videos(&mut fields, &sent.videos);
+    let (shard, (scope, (sought, videos))) =
+        fields.done(shard.zip(scope.zip(sought.zip(videos))))?;
     is_own(shard, own)?;
-    Ok(LookUp { scope, index_min: sent.min_index, sought })
+    Ok(LookUp { scope, index_min: sent.min_index, sought, videos })
 }
 
 /// What is fired at what is known to be good.
@@ -54,7 +59,7 @@ pub fn find_good(sent: v1::FindGoodRequest, own: Shard) -> Result<FindGood, Refu
     let shard = read_shard(&mut fields, sent.shard);
     let scope = read_scope(&mut fields, &sent.tenant_id, sent.environment);
     let bank = fields.name("bank_id", &sent.bank_id, BankId::parse);
-    let sought = read_all_sought(&mut fields, &sent.signals);
+    let sought = read_all_sought(&mut fields, &sent.signals, 1);
     let (shard, (scope, (bank, sought))) = fields.done(shard.zip(scope.zip(bank.zip(sought))))?;
     is_own(shard, own)?;
     let signals = sought.into_iter().map(|sought| sought.signal).collect();
@@ -98,8 +103,24 @@ fn read_scope(fields: &mut Fields, tenant: &str, environment: i32) -> Option<Sco
     Some(Scope { tenant: tenant?, environment: environment? })
 }
 
-fn read_all_sought(fields: &mut Fields, sent: &[v1::SoughtSignal]) -> Option<Vec<Sought>> {
-    fields.count("signals", sent.len(), 1, SOUGHT_MAX);
+fn read_videos(fields: &mut Fields, sent: &[v1::EntryReference]) -> Option<Vec<(BankId, EntryId)>> {
+    fields.count("videos", sent.len(), 0, VIDEOS_MAX);
+    let read = |(place, sent): (usize, &v1::EntryReference)| {
+        let at = |inner| format!("videos[{place}].{inner}");
+        let bank = fields.name(&at("bank_id"), &sent.bank_id, BankId::parse);
+        let entry = fields.name(&at("entry_id"), &sent.entry_id, EntryId::parse);
+        bank.zip(entry)
+    };
+    let videos: Vec<_> = sent.iter().take(VIDEOS_MAX).enumerate().map(read).collect();
+    videos.into_iter().collect()
+}
+
+fn read_all_sought(
+    fields: &mut Fields,
+    sent: &[v1::SoughtSignal],
+    least: usize,
+) -> Option<Vec<Sought>> {
+    fields.count("signals", sent.len(), least, SOUGHT_MAX);
     let read = |(place, sought): (usize, &v1::SoughtSignal)| {
         read_sought(fields, &format!("signals[{place}]"), sought)
     };

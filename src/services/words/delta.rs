@@ -16,7 +16,6 @@ use prost::Message as _;
 const PURPOSE: &str = "bulwark delta v1";
 /// Most items of one delta: more than one event can have.
 const ITEMS_MAX: usize = 8192;
-const SIGNALS_MAX: usize = 256;
 const WORDS_BYTES_MAX: usize = 256;
 const TAGS_MAX: usize = 32;
 const TAG_BYTES_MAX: usize = 64;
@@ -106,6 +105,7 @@ fn write_signal(banked: &BankedSignal) -> v1::Signal {
         custom_type,
         value: Some(v1::signal::Value::Binary(banked.signal.bytes().into())),
         quality: banked.quality,
+        offset: banked.at.map(moment::millis),
         ..v1::Signal::default()
     }
 }
@@ -201,13 +201,7 @@ fn read_record(
 }
 
 fn read_listed(fields: &mut Fields, sent: v1::DeltaListed) -> Option<Tell> {
-    let signals = signal::read_list(fields, "signals", &sent.signals, SIGNALS_MAX)?;
-    let mut banked: Vec<BankedSignal> = Vec::with_capacity(signals.len());
-    for one in signals {
-        if banked.iter().all(|known| known.signal != one.signal) {
-            banked.push(BankedSignal { signal: one.signal, quality: one.quality });
-        }
-    }
+    let banked = signal::read_banked(fields, "signals", &sent.signals)?;
     // A state that is not known is the less strict one: it gives reason to look.
     let state = match v1::EntryState::try_from(sent.state) {
         Ok(v1::EntryState::Active) => EntryState::Active,

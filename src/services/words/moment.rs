@@ -21,6 +21,12 @@ pub fn span(span: Duration) -> WireSpan {
     }
 }
 
+/// Writes a span of so many milliseconds.
+#[must_use]
+pub fn millis(millis: u32) -> WireSpan {
+    span(Duration::from_millis(millis.into()))
+}
+
 /// 0001-01-01 and 9999-12-31, between which the wire's points in time must lie.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 

@@ -6,8 +6,9 @@ use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::BankStatus;
 use crate::core::screening::elsewhere::{FarHit, ShardAnswer, Sought};
 use crate::core::shard::Shard;
-use crate::core::signal::{CustomType, Signal, SignalType};
+use crate::core::signal::{Bits256, CustomType, Signal, SignalType};
 use crate::core::verdict::Provenance;
+use crate::core::video::track::{Frame, Track};
 use crate::proto::v1;
 use crate::services::words::fields::Fields;
 use crate::services::words::opinion::read_merged;
@@ -17,6 +18,8 @@ use std::time::Duration;
 
 /// Most signals that are sought in one message.
 pub const SOUGHT_MAX: usize = 4_000;
+/// Most videos that are asked for in one message: each may be of some hundred kilobytes.
+pub const VIDEOS_MAX: usize = 16;
 
 /// Writes a shard.
 #[must_use]
@@ -30,16 +33,53 @@ pub(super) fn write_sought(signal: &Signal, quality: Option<u32>) -> v1::SoughtS
     v1::SoughtSignal { r#type: kind.into(), custom_type, value: signal.bytes().into(), quality }
 }
 
-/// Writes signals to look for, which are asked of any shard.
+/// Writes signals to look for and videos to fetch, which are asked of any shard.
 #[must_use]
-pub fn write_look_up(scope: &Scope, index_min: u64, sought: &[Sought]) -> v1::LookUpRequest {
+pub fn write_look_up(
+    scope: &Scope,
+    index_min: u64,
+    sought: &[Sought],
+    videos: &[(BankId, EntryId)],
+) -> v1::LookUpRequest {
     v1::LookUpRequest {
         shard: None,
         tenant_id: scope.tenant.to_string(),
         environment: policy::write_environment(scope.environment).into(),
         min_index: index_min,
         signals: sought.iter().map(|one| write_sought(&one.signal, one.quality)).collect(),
+        videos: videos.iter().map(write_reference).collect(),
     }
+}
+
+fn write_reference((bank, entry): &(BankId, EntryId)) -> v1::EntryReference {
+    v1::EntryReference { bank_id: bank.to_string(), entry_id: entry.to_string() }
+}
+
+/// Bytes of a frame: value, quality, time.
+const FRAME_BYTES: usize = 32 + 1 + 4;
+
+fn write_video(((bank, entry), track): &((BankId, EntryId), Track)) -> v1::ShardVideo {
+    let mut frames = Vec::with_capacity(track.frames().len() * FRAME_BYTES);
+    for frame in track.frames() {
+        frames.extend(frame.bits.to_bytes());
+        frames.push(frame.quality);
+        frames.extend(frame.at.to_le_bytes());
+    }
+    let v1::EntryReference { bank_id, entry_id } = write_reference(&(bank.clone(), entry.clone()));
+    v1::ShardVideo { bank_id, entry_id, frames: frames.into() }
+}
+
+fn read_video(sent: &v1::ShardVideo) -> Option<((BankId, EntryId), Track)> {
+    let (frames, []) = sent.frames.as_chunks::<FRAME_BYTES>() else { return None };
+    let read = |bytes: &[u8; FRAME_BYTES]| {
+        let (value, rest) = bytes.split_first_chunk::<32>()?;
+        let (quality, at) = rest.split_first()?;
+        let at = u32::from_le_bytes(at.try_into().ok()?);
+        Some(Frame { bits: Bits256::from_bytes(*value), quality: *quality, at })
+    };
+    let frames = frames.iter().map(read).collect::<Option<Vec<_>>>()?;
+    let place = (BankId::parse(&sent.bank_id).ok()?, EntryId::parse(&sent.entry_id).ok()?);
+    Some((place, Track::new(frames).ok()?))
 }
 
 /// Writes what a shard says.
@@ -54,6 +94,7 @@ pub fn write_answer(answer: &ShardAnswer) -> v1::LookUpResponse {
             distance: hit.distance,
             effect: write_effect(hit.effect).into(),
             provenance: Some(verdict::provenance(&hit.provenance)),
+            signal_type: signal::write_type(&hit.kind).0.into(),
         }));
     }
     let sources = answer.sources.iter().map(|(kind, bank)| {
@@ -65,15 +106,22 @@ pub fn write_answer(answer: &ShardAnswer) -> v1::LookUpResponse {
         sources: sources.collect(),
         index_number: answer.index,
         index_age: Some(moment::span(answer.index_age)),
+        videos: answer.videos.iter().map(write_video).collect(),
     }
 }
 
-/// Reads what a shard says to so many signals; nothing where it is not all understood.
+/// Reads what a shard says to what was asked; nothing where it is not all understood.
 #[must_use]
-pub fn read_answer(sent: v1::LookUpResponse, sought: usize) -> Option<ShardAnswer> {
-    let mut hits = vec![Vec::new(); sought];
+pub fn read_answer(sent: v1::LookUpResponse, asked: &v1::LookUpRequest) -> Option<ShardAnswer> {
+    let mut hits = vec![Vec::new(); asked.signals.len()];
     for hit in sent.hits {
+        let sought = asked.signals.get(hit.place as usize)?;
+        let kind = match hit.signal_type {
+            0 => read_type(sought.r#type, &sought.custom_type)?,
+            other => read_type(other, "")?,
+        };
         hits.get_mut(hit.place as usize)?.push(FarHit {
+            kind,
             bank: BankId::parse(&hit.bank_id).ok()?,
             entry: EntryId::parse(&hit.entry_id).ok()?,
             distance: hit.distance,
@@ -90,6 +138,7 @@ pub fn read_answer(sent: v1::LookUpResponse, sought: usize) -> Option<ShardAnswe
         sources: sent.sources.into_iter().map(source).collect::<Option<_>>()?,
         index: sent.index_number,
         index_age: Duration::try_from(sent.index_age?).ok()?,
+        videos: sent.videos.iter().map(read_video).collect::<Option<_>>()?,
     })
 }
 

@@ -1,10 +1,12 @@
 //! Signals, between the wire and the core.
 
 use crate::core::advice::AdviceType;
+use crate::core::bank::{BankedSignal, FRAMES_PER_ENTRY_MAX, SIGNALS_PER_ENTRY_MAX};
 use crate::core::signal::{CustomType, Signal, SignalType};
 use crate::core::verdict::{Dihedral, Form};
 use crate::proto::v1;
 use crate::services::words::fields::{Fields, within};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// A signal as a caller sent it.
@@ -178,6 +180,35 @@ pub fn read_list(
         .map(|(place, signal)| read(fields, &format!("{path}[{place}]"), signal))
         .collect();
     read.into_iter().collect()
+}
+
+/// Reads the signals of an entry: each value once, but for frames, of which each place counts.
+pub fn read_banked(
+    fields: &mut Fields,
+    path: &str,
+    sent: &[v1::Signal],
+) -> Option<Vec<BankedSignal>> {
+    let is_frame = |sent: &&v1::Signal| sent.r#type == i32::from(v1::SignalType::VpdqFrame);
+    let frames = sent.iter().filter(is_frame).count();
+    if frames > FRAMES_PER_ENTRY_MAX {
+        fields.fault(path, format!("must have at most {FRAMES_PER_ENTRY_MAX} frames"));
+        return None;
+    }
+    let read = read_list(fields, path, sent, SIGNALS_PER_ENTRY_MAX + frames)?;
+    let mut known = HashSet::with_capacity(read.len());
+    let banked = read.into_iter().filter_map(|one| {
+        let is_frame = one.signal.kind() == SignalType::VpdqFrame;
+        let at = one.offset.filter(|_| is_frame).map(millis);
+        let is_new = known.insert((one.signal.clone(), at));
+        is_new.then_some(BankedSignal { signal: one.signal, quality: one.quality, at })
+    });
+    Some(banked.collect())
+}
+
+/// A place in a video, in milliseconds.
+#[must_use]
+pub fn millis(offset: Duration) -> u32 {
+    u32::try_from(offset.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Writes a signal that the caller's own bytes gave: the one way in which a value leaves the service.

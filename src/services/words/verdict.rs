@@ -5,6 +5,7 @@ use crate::core::verdict::{
     Assurance, Brake, Covered, Finding, Match, OnIncomplete, Provenance, RecommendedAction,
     ReviewPriority, Score, Verdict, Versions,
 };
+use crate::core::video::alike::{Likeness, VideoMatch, VideoSegment};
 use crate::proto::v1;
 use crate::services::words::opinion::write_merged;
 use crate::services::words::{moment, policy, signal};
@@ -171,7 +172,32 @@ pub fn listed(found: &Match, sees_detail: bool) -> v1::Match {
         provenance: Some(provenance(&found.provenance)),
         brake: found.brake.map_or(v1::Brake::Unspecified, brake).into(),
         review_priority: priority(found.review).into(),
+        video: found.video.as_deref().map(alike),
+        offset: found.at.map(moment::millis),
         ..bare
+    }
+}
+
+fn alike(found: &VideoMatch) -> v1::VideoMatch {
+    let likeness = match found.likeness {
+        Likeness::Contained => v1::VideoLikeness::Contained,
+        Likeness::Part => v1::VideoLikeness::Part,
+        Likeness::Run => v1::VideoLikeness::Run,
+    };
+    let segment = |segment: &VideoSegment| v1::VideoSegment {
+        query_start_offset: Some(moment::millis(segment.query_start)),
+        query_end_offset: Some(moment::millis(segment.query_end)),
+        entry_start_offset: Some(moment::millis(segment.entry_start)),
+        entry_end_offset: Some(moment::millis(segment.entry_end)),
+        frame_count: segment.frames,
+        distance: segment.distance,
+    };
+    v1::VideoMatch {
+        likeness: likeness.into(),
+        compared_percent: found.compared_percent,
+        query_percent: found.query_percent,
+        distance_median: found.distance_median,
+        segments: found.segments.iter().map(segment).collect(),
     }
 }
 

@@ -306,10 +306,7 @@ impl Format {
             _ => vec![thing.pdq()],
         };
         let listed = Listed {
-            signals: values
-                .into_iter()
-                .map(|signal| BankedSignal { signal, quality: None })
-                .collect(),
+            signals: values.into_iter().map(|signal| BankedSignal::new(signal, None)).collect(),
             organisation: organisation.to_owned(),
             classification: class.to_owned(),
             opinions,

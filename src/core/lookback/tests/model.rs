@@ -30,10 +30,9 @@ fn signal(kind: u8, seed: u8) -> Signal {
 }
 
 pub fn bank(name: u8, shape: u8, distance_max: u32, quality_min: u32, ratio: u32) -> Bank {
-    let perceptual = |kind| SignalRule {
-        kind,
-        quality_min,
-        bands: vec![Band { distance_max, disposition: Disposition::Hold }],
+    let perceptual = |kind| {
+        let bands = vec![Band { distance_max, disposition: Disposition::Hold }];
+        SignalRule::new(kind, quality_min, bands)
     };
     Bank {
         id: BankId::parse(&format!("b{}", name % 2)).unwrap(),
@@ -61,7 +60,7 @@ pub fn bank(name: u8, shape: u8, distance_max: u32, quality_min: u32, ratio: u32
 pub fn entry(name: u8, state: EntryState, signals: &[(u8, u8, Option<u32>)]) -> Entry {
     let banked = |(kind, seed, quality): &(u8, u8, Option<u32>)| {
         let quality = quality.filter(|_| kind % 3 != 0);
-        BankedSignal { signal: signal(*kind, *seed), quality }
+        BankedSignal::new(signal(*kind, *seed), quality)
     };
     Entry {
         id: EntryId::parse(&format!("e{}", name % 5)).unwrap(),

@@ -3,6 +3,7 @@
 use super::Layer;
 use crate::core::encoding::{Decoder, Encoder, Malformed, Stopped, holds};
 use crate::core::matcher::ends::Ends;
+use crate::core::matcher::frames::Frames;
 use crate::core::matcher::perceptual::Perceptual;
 use crate::core::matcher::rows::Rows;
 use crate::core::matcher::sorted::Sorted;
@@ -42,7 +43,7 @@ impl Layer {
             Ok(())
         })?;
         let pictures = Perceptual::read(from, len)?;
-        let frames = Perceptual::read(from, len)?;
+        let frames = Frames::read(from, len)?;
         let md5 = Sorted::read(from, len)?;
         let sha1 = Sorted::read(from, len)?;
         let sha256 = Sorted::read(from, len)?;

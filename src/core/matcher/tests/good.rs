@@ -48,7 +48,7 @@ proptest! {
         }
         let signals: Vec<BankedSignal> = fired
             .iter()
-            .map(|(kind, n)| BankedSignal { signal: value(*kind, *n), quality: None })
+            .map(|(kind, n)| BankedSignal::new(value(*kind, *n), None))
             .collect();
         let mut expected: Option<(u32, String)> = None;
         for entry in kept.values().filter(|e| e.state == EntryState::Active && is_enabled) {

@@ -87,7 +87,7 @@ fn large(entries: u32) -> (Matcher, Vec<Bits256>) {
         .map(|(n, bits)| Entry {
             background: None,
             id: EntryId::parse(&format!("n{n}")).unwrap(),
-            signals: vec![BankedSignal { signal: Signal::Pdq(*bits), quality: Some(100) }],
+            signals: vec![BankedSignal::new(Signal::Pdq(*bits), Some(100))],
             ..entry(0, EntryState::Active, &[])
         })
         .collect();

@@ -13,9 +13,8 @@ fn entry(
     said: Option<Value>,
     reasons: &[&str],
 ) -> Entry {
-    let signal = |(kind, text): &(SignalType, String)| BankedSignal {
-        signal: Signal::parse(kind, text).unwrap(),
-        quality: None,
+    let signal = |(kind, text): &(SignalType, String)| {
+        BankedSignal::new(Signal::parse(kind, text).unwrap(), None)
     };
     let opinion = |value| Opinion {
         by: Party::Here,

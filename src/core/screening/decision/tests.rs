@@ -45,10 +45,7 @@ fn entry(name: &str, signals: Vec<Signal>, state: EntryState) -> Entry {
     Entry {
         background: None,
         id: EntryId::parse(name).unwrap(),
-        signals: signals
-            .into_iter()
-            .map(|signal| BankedSignal { signal, quality: Some(100) })
-            .collect(),
+        signals: signals.into_iter().map(|signal| BankedSignal::new(signal, Some(100))).collect(),
         state,
         provenance: Provenance::default(),
         note: String::new(),

@@ -51,7 +51,7 @@ fn advice(n: u64) -> Signal {
 fn advised(n: u64, state: EntryState, version: u64) -> Entry {
     let mut entry = entry(n, state, version);
     if state != EntryState::Removed {
-        entry.signals.push(BankedSignal { signal: advice(n), quality: None });
+        entry.signals.push(BankedSignal::new(advice(n), None));
     }
     entry
 }

@@ -215,7 +215,7 @@ async fn a_bank_that_reaches_further_is_compared_with_everything_remembered() {
     // A further kind of signal.
     remember(&store, "sha", vec![Signal::Sha1([9; 20])]);
     let mut odd = entry(700, EntryState::Active, 1);
-    odd.signals = vec![BankedSignal { signal: Signal::Sha1([9; 20]), quality: None }];
+    odd.signals = vec![BankedSignal::new(Signal::Sha1([9; 20]), None)];
     store.record(entries(vec![odd])).await.unwrap();
     assert_eq!(all(&store).await, expected);
     store.record(set(|bank| bank.rules.push(SignalRule::usual(SignalType::Sha1)))).await.unwrap();

@@ -203,7 +203,7 @@ pub fn md5(n: u64) -> Signal {
 
 pub fn entry(n: u64, state: EntryState, version: u64) -> Entry {
     let signals = [pdq(n), md5(n)];
-    let signals = signals.map(|signal| BankedSignal { signal, quality: Some(100) }).to_vec();
+    let signals = signals.map(|signal| BankedSignal::new(signal, Some(100))).to_vec();
     Entry {
         background: None,
         id: entry_id(n),

@@ -11,13 +11,12 @@ use crate::services::words::fields::{Fields, within};
 use crate::services::words::page::{self, Page};
 use crate::services::words::record::{mask, read_etag, unchangeable};
 use crate::services::words::request::{Keyed, keyed, read_id};
-use crate::services::words::signal::{Sent, read_list};
+use crate::services::words::signal::{Sent, read_banked};
 use crate::services::words::{moment, signal};
 use bytes::Bytes;
 
 /// Most bytes of an item that is banked in one message.
 const MEDIA_BYTES_MAX: usize = 1_000_000;
-const SIGNALS_MAX: usize = 256;
 const WORDS_BYTES_MAX: usize = 256;
 const NOTE_BYTES_MAX: usize = 4096;
 const TAGS_MAX: usize = 32;
@@ -126,16 +125,6 @@ pub struct AddEntry {
     pub keyed: Option<Keyed>,
 }
 
-fn banked(sent: Vec<Sent>) -> Vec<BankedSignal> {
-    let mut signals: Vec<BankedSignal> = Vec::with_capacity(sent.len());
-    for one in sent {
-        if !signals.iter().any(|known| known.signal == one.signal) {
-            signals.push(BankedSignal { signal: one.signal, quality: one.quality });
-        }
-    }
-    signals
-}
-
 /// Reads an `AddEntryRequest`.
 ///
 /// # Errors
@@ -149,8 +138,8 @@ pub fn add_entry(sent: v1::AddEntryRequest, now: Time) -> Result<AddEntry, Refus
     let source = match sent.source {
         None => fields.required("source", None),
         Some(Wire::Signals(list)) => {
-            let signals = read_list(&mut fields, "signals.signals", &list.signals, SIGNALS_MAX);
-            signals.map(|signals| Source::Signals(banked(signals)))
+            let signals = read_banked(&mut fields, "signals.signals", &list.signals);
+            signals.map(Source::Signals)
         }
         Some(Wire::Media(bytes)) if (1..=MEDIA_BYTES_MAX).contains(&bytes.len()) => {
             Some(Source::Media(bytes))

@@ -9,6 +9,7 @@ use crate::core::id::BankId;
 use crate::core::signal::SignalType;
 use crate::core::verdict::Disposition;
 use crate::proto::v1;
+use crate::services::bank::parse::video;
 use crate::services::status::Refusal;
 use crate::services::words::fields::{Fields, within};
 use crate::services::words::page::{self, Page};
@@ -123,7 +124,10 @@ fn read_rule(fields: &mut Fields, path: &str, sent: &v1::SignalRule) -> Option<S
             None => {}
         }
     }
-    Some(SignalRule { kind, quality_min: sent.quality_min, bands })
+    let crosses = video::read_crossing(fields, path, &kind, sent.crosses_media);
+    let video = video::read(fields, path, &kind, sent.video);
+    let (crosses, video) = (crosses?, video?);
+    Some(SignalRule { kind, quality_min: sent.quality_min, bands, crosses, video })
 }
 
 /// Reads what promotes proposed entries: the outer absence is a fault.

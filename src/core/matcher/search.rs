@@ -1,0 +1,174 @@
+//! Searching: which entries a signal is equal or near to, and which video an entry is.
+
+use crate::core::bank::{Bank, Effect, SignalRule};
+use crate::core::hamming::Scratch;
+use crate::core::id::{BankId, EntryId};
+use crate::core::matcher::Matcher;
+use crate::core::matcher::layer::Layer;
+use crate::core::matcher::perceptual::Hash;
+use crate::core::matcher::rows::Name;
+use crate::core::signal::{Bits256, Signal, SignalType};
+use crate::core::verdict::{Disposition, Provenance};
+use crate::core::video::track::Track;
+
+/// A signal to look for.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Type and value.
+    pub signal: &'a Signal,
+    /// Quality of a perceptual hash, 0 to 100, where known.
+    pub quality: Option<u32>,
+}
+
+/// An entry that a query is equal or near to, by the rule of the entry's bank.
+#[derive(Debug, Clone)]
+pub struct Hit<'a> {
+    /// The entry's bank.
+    pub bank: &'a Bank,
+    /// The entry.
+    pub entry: EntryId,
+    /// Type of its signal that the query is equal or near to.
+    pub kind: SignalType,
+    /// Bits that differ; 0 for exact types.
+    pub distance: u32,
+    /// Greatest distance at which the bank matches this type.
+    pub distance_max: u32,
+    /// What the bank's band asks for.
+    pub disposition: Disposition,
+    /// How far the entry counts.
+    pub effect: Effect,
+    /// Where the entry comes from.
+    pub provenance: Provenance,
+}
+
+impl Hit<'_> {
+    /// The order in which matches come: nearest first, then by bank and entry.
+    #[must_use]
+    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
+        (self.distance, &self.bank.id, &self.entry).cmp(&(
+            other.distance,
+            &other.bank.id,
+            &other.entry,
+        ))
+    }
+}
+
+/// By which rule of a bank a value of type `sought` is compared with what is listed of type `listed`, if it is.
+#[must_use]
+pub fn rule_of<'b>(
+    bank: &'b Bank,
+    sought: &SignalType,
+    listed: &SignalType,
+) -> Option<&'b SignalRule> {
+    bank.rule(listed).filter(|rule| sought == listed || rule.crosses)
+}
+
+impl Matcher {
+    /// Every entry that the query is equal or near to, in each enabled bank by the bank's own rule; nearest first, then by
+    /// bank and entry. A query or an entry below a bank's quality is not matched there. A picture is compared with frames of
+    /// videos, too, and a frame with pictures, where the rule of what is listed says so; of each video the nearest frame
+    /// is told.
+    #[must_use]
+    pub fn search(&self, query: Query<'_>, scratch: &mut Scratch) -> Vec<Hit<'_>> {
+        let kind = query.signal.kind();
+        let mut hits = Vec::new();
+        match query.signal {
+            Signal::Pdq(bits) | Signal::VpdqFrame(bits) => {
+                for listed in [SignalType::Pdq, SignalType::VpdqFrame] {
+                    self.near(bits, query.quality, &kind, &listed, scratch, &mut hits);
+                }
+            }
+            exact => {
+                for layer in &self.layers {
+                    let found = |entry| {
+                        hits.extend(self.hit(layer, [query.quality, None], &kind, &kind, 0, entry))
+                    };
+                    match exact {
+                        Signal::Md5(value) => layer.md5.numbers_of(value).for_each(found),
+                        Signal::Sha1(value) => layer.sha1.numbers_of(value).for_each(found),
+                        Signal::Sha256(value) => layer.sha256.numbers_of(value).for_each(found),
+                        other => layer.opaque.numbers_of(other).for_each(found),
+                    }
+                }
+            }
+        }
+        hits.sort_by(Hit::order);
+        hits
+    }
+
+    /// Adds the entries with a hash of type `listed` that the value of type `sought` is near to.
+    fn near<'m>(
+        &'m self,
+        bits: &Bits256,
+        quality: Option<u32>,
+        sought: &SignalType,
+        listed: &SignalType,
+        scratch: &mut Scratch,
+        hits: &mut Vec<Hit<'m>>,
+    ) {
+        let rules = self.enabled().filter_map(|shelf| rule_of(&shelf.bank, sought, listed));
+        let Some(radius) = rules.map(SignalRule::distance_max).max() else { return };
+        for layer in &self.layers {
+            if *listed == SignalType::Pdq {
+                layer.pictures.search(bits, radius, scratch, |distance, hash| {
+                    let qualities = [quality, hash.quality.map(u32::from)];
+                    hits.extend(self.hit(layer, qualities, sought, listed, distance, hash.entry));
+                });
+                continue;
+            }
+            let mut near: Vec<(u32, u32, Hash)> = Vec::new();
+            layer.frames.search(bits, radius, scratch, |distance, hash| {
+                near.push((hash.entry, distance, hash));
+            });
+            near.sort_unstable();
+            for frames in near.chunk_by(|one, next| one.0 == next.0) {
+                // A frame of too little quality may lie nearer than one that counts.
+                let mut frames = frames.iter();
+                let nearest = frames.find_map(|(entry, distance, hash)| {
+                    let qualities = [quality, hash.quality.map(u32::from)];
+                    self.hit(layer, qualities, sought, listed, *distance, *entry)
+                });
+                hits.extend(nearest);
+            }
+        }
+    }
+
+    fn hit(
+        &self,
+        layer: &Layer,
+        qualities: [Option<u32>; 2],
+        sought: &SignalType,
+        listed: &SignalType,
+        distance: u32,
+        entry: u32,
+    ) -> Option<Hit<'_>> {
+        if !layer.ends.is_alive(entry, self.sequence) {
+            return None;
+        }
+        let seen = layer.rows.get(entry);
+        let bank = &self.shelves.get(seen.bank as usize)?.as_deref()?.bank;
+        let rule = rule_of(bank, sought, listed).filter(|_| bank.enabled)?;
+        if qualities.iter().flatten().any(|quality| *quality < rule.quality_min) {
+            return None;
+        }
+        Some(Hit {
+            bank,
+            entry: seen.id()?,
+            kind: listed.clone(),
+            distance,
+            distance_max: rule.distance_max(),
+            disposition: rule.disposition_at(distance)?,
+            effect: seen.effect,
+            provenance: seen.provenance(),
+        })
+    }
+
+    /// The video of an entry that has not ended; nothing where the entry has no frames or is not here.
+    #[must_use]
+    pub fn track(&self, bank: &BankId, entry: &EntryId) -> Option<Track> {
+        let name = Name::of(*self.numbers.get(bank)?, entry.as_str());
+        let found = self.layers.iter().find_map(|layer| Some((layer, layer.find(&name)?)));
+        let (layer, entry) = found?;
+        Some(layer.frames.track(entry)).filter(|track| !track.frames().is_empty())
+    }
+}

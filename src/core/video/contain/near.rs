@@ -1,0 +1,92 @@
+//! One frame of a query against all frames of a listed track.
+
+use super::listed::Listed;
+use super::rule::{Rule, Sighting};
+use crate::core::signal::Bits256;
+
+/// Most listed places that are remembered of one frame: where both sides are still, every place is as near.
+const PLACES_MAX: usize = 8;
+
+/// What is left of a frame of a query once it was compared.
+pub struct Look {
+    /// When it is shown, in milliseconds.
+    pub at: u32,
+    /// The hash of the frame as it stands.
+    pub upright: Bits256,
+    /// Its alternatives that match a listed frame.
+    pub fits: Box<[Bits256]>,
+    /// Distance of the nearest listed frame, and place of the alternative that is as near.
+    pub nearest: Option<(u32, usize)>,
+    /// The nearest matched listed places, the nearest first.
+    pub places: Box<[u32]>,
+    /// How many listed places are matched.
+    pub place_count: u32,
+}
+
+/// Which listed frames were matched, and by which look last.
+pub struct Matched {
+    /// The number of the last look that matched a place, from 1; 0 for none.
+    last: Vec<u64>,
+    /// Distance of each place from the frame that is looked at.
+    distance: Vec<u32>,
+    /// Numbers of looks given so far.
+    looks: u64,
+}
+
+impl Matched {
+    /// Nothing was matched.
+    pub fn new(listed: &Listed) -> Self {
+        Self { last: vec![0; listed.len()], distance: vec![0; listed.len()], looks: 0 }
+    }
+
+    /// The places that one of the last so many looks matched, in order of time.
+    pub fn by_last(&self, looks: usize) -> impl Iterator<Item = usize> {
+        let before = self.looks.saturating_sub(looks as u64);
+        self.last.iter().enumerate().filter(move |(_, last)| **last > before).map(|(at, _)| at)
+    }
+
+    /// Compares a frame with every listed frame. None if the rule does not compare it.
+    pub fn look(&mut self, sighting: &Sighting, listed: &Listed, rule: &Rule) -> Option<Look> {
+        let upright = *sighting.hashes.first()?;
+        if sighting.quality < rule.quality_min {
+            return None;
+        }
+        self.looks += 1;
+        let mut touched: Vec<u32> = Vec::new();
+        let mut fits = Vec::new();
+        let mut nearest: Option<(u32, usize)> = None;
+        for (alternative, value) in sighting.hashes.iter().enumerate() {
+            let mut is_fit = false;
+            listed.near(value, rule.distance_max, |place, distance| {
+                is_fit = true;
+                let one = (distance, alternative);
+                nearest = Some(nearest.map_or(one, |best| best.min(one)));
+                if self.last[place] == self.looks {
+                    self.distance[place] = self.distance[place].min(distance);
+                } else {
+                    self.last[place] = self.looks;
+                    self.distance[place] = distance;
+                    touched.push(place as u32);
+                }
+            });
+            if is_fit {
+                fits.push(*value);
+            }
+        }
+        let place_count = touched.len() as u32;
+        let rank = |place: &u32| (self.distance[*place as usize], *place);
+        if touched.len() > PLACES_MAX {
+            touched.select_nth_unstable_by_key(PLACES_MAX, rank);
+            touched.truncate(PLACES_MAX);
+        }
+        touched.sort_unstable_by_key(rank);
+        Some(Look {
+            at: sighting.at,
+            upright,
+            fits: fits.into(),
+            nearest,
+            places: touched.into(),
+            place_count,
+        })
+    }
+}
