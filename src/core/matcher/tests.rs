@@ -6,8 +6,11 @@ mod written;
 
 use super::*;
 use crate::core::advice::{Advice, AdviceType};
-use crate::core::bank::{BankedSignal, EntryState, RATIO_ALL};
-use crate::core::signal::{Bits256, CustomType};
+use crate::core::bank::{BankedSignal, EntryState, RATIO_ALL, SignalRule};
+use crate::core::hamming::Scratch;
+use crate::core::signal::{Bits256, CustomType, Signal};
+use crate::core::verdict::Provenance;
+use crate::core::video::track::Frame;
 use proptest::prelude::*;
 use std::collections::BTreeMap as Map;
 
@@ -101,22 +104,35 @@ impl Model {
         for ((bank, _), entry) in &self.entries {
             let bank = &self.banks[bank];
             let kind = query.kind();
-            let Some(rule) = bank.rule(&kind).filter(|_| bank.enabled) else { continue };
+            let mut of_video: Option<u32> = None;
+            let mut others = Vec::new();
             for banked in &entry.signals {
+                let listed = banked.signal.kind();
+                let Some(rule) = rule_of(bank, &kind, &listed).filter(|_| bank.enabled) else {
+                    continue;
+                };
                 let distance = match (query.bits(), banked.signal.bits()) {
-                    (Some(a), Some(b)) if kind == banked.signal.kind() => a.distance(b),
+                    (Some(a), Some(b)) => a.distance(b),
                     _ if banked.signal == *query => 0,
                     _ => continue,
                 };
                 let perceptual = kind.is_perceptual();
                 let qualities = [quality, banked.quality.filter(|_| perceptual)];
-                if qualities.iter().flatten().all(|quality| *quality >= rule.quality_min)
-                    && rule.disposition_at(distance).is_some()
-                    && entry.state.effect() != Effect::Absent
+                if qualities.iter().flatten().any(|quality| *quality < rule.quality_min)
+                    || rule.disposition_at(distance).is_none()
+                    || entry.state.effect() == Effect::Absent
                 {
-                    let record = entry.provenance.source_record.clone();
-                    found.push((distance, bank.id.to_string(), entry.id.to_string(), record));
+                    continue;
                 }
+                if listed == SignalType::VpdqFrame {
+                    of_video = Some(of_video.map_or(distance, |best| best.min(distance)));
+                } else {
+                    others.push(distance);
+                }
+            }
+            for distance in others.into_iter().chain(of_video) {
+                let record = entry.provenance.source_record.clone();
+                found.push((distance, bank.id.to_string(), entry.id.to_string(), record));
             }
         }
         found.sort();
@@ -139,6 +155,18 @@ impl Model {
                     assert_eq!(found, self.search(&signal, quality), "{kind} {n} {quality:?}");
                 }
             }
+        }
+        for ((bank, id), entry) in &self.entries {
+            let is_frame = |banked: &&BankedSignal| banked.signal.kind() == SignalType::VpdqFrame;
+            let frames = entry.signals.iter().filter(is_frame).zip(0..).map(|(banked, n)| Frame {
+                bits: *banked.signal.bits().unwrap(),
+                quality: banked.quality.unwrap_or(100) as u8,
+                at: n * 1000,
+            });
+            let is_matched = entry.state.effect() != Effect::Absent;
+            let frames: Vec<_> = frames.filter(|_| is_matched).collect();
+            let track = matcher.track(bank, id);
+            assert_eq!(track.as_ref().map_or(&[][..], |track| track.frames()), frames);
         }
         let names: Vec<_> = matcher.banks().map(|status| status.bank.id.clone()).collect();
         assert_eq!(names, self.banks.keys().cloned().collect::<Vec<_>>());

@@ -4,9 +4,10 @@
 //! own rule, which finds a listed video in an upload however much else the upload shows; [`tmk`] compares signatures of
 //! whole videos. Hashes, their quality and TMK follow `facebook/ThreatExchange` (`vpdq`, `tmk`).
 
-#[cfg(test)]
-mod numbers;
 pub mod track;
 pub mod vpdq;
 pub mod contain;
 pub mod alike;
+pub mod tmk;
+#[cfg(test)]
+mod tests;

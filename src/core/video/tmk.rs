@@ -15,6 +15,5 @@ pub use coefficients::{COEFFICIENTS_NOMINAL, coefficients};
 pub use file::{Malformed, parse, write};
 pub use score::{Alignment, Incompatible, Scores, Thresholds, align, compare, level_1};
 pub use signature::{
-    COEFFICIENTS_MAX, DIMENSION, FRAMES_PER_SECOND_MAX, Fourier, PERIOD_MAX, PERIODS_MAX,
-    Signature,
+    COEFFICIENTS_MAX, DIMENSION, FRAMES_PER_SECOND_MAX, Fourier, PERIOD_MAX, PERIODS_MAX, Signature,
 };

@@ -275,6 +275,7 @@ mod tests {
                 |(bank, entry, distance, effect, words, confirmed_by_us, millis, opinion)| FarHit {
                     bank: BankId::parse(&bank).unwrap(),
                     entry: EntryId::parse(&entry).unwrap(),
+                    kind: if confirmed_by_us { SignalType::Pdq } else { SignalType::VpdqFrame },
                     distance,
                     effect,
                     provenance: Provenance {
@@ -297,20 +298,42 @@ mod tests {
             hits in proptest::collection::vec(proptest::collection::vec(any_hit(), 0..4), 0..4),
             sources in proptest::collection::btree_set((any_type(), "[a-z]{1,8}".prop_map(|b| BankId::parse(&b).unwrap())), 0..4),
             index: u64, age in 0..1_000_000_u64,
+            frames in proptest::collection::vec((any::<u64>(), 0..5_u32), 0..4),
         ) {
-            let answer = ShardAnswer { hits, sources, index, index_age: Duration::from_millis(age) };
+            let frame = |(value, at): (u64, u32)| Frame { bits: Bits256([value; 4]), quality: 7, at };
+            let track = Track::new(frames.into_iter().map(frame).collect()).unwrap();
+            let place = (BankId::parse("b").unwrap(), EntryId::parse("e").unwrap());
+            let index_age = Duration::from_millis(age);
+            let answer = ShardAnswer { hits, sources, index, index_age, videos: vec![(place, track)] };
             let sent = write_answer(&answer);
-            prop_assert_eq!(read_answer(sent.clone(), answer.hits.len()), Some(answer.clone()));
+            prop_assert_eq!(read_answer(sent.clone(), &asking(answer.hits.len())), Some(answer.clone()));
             let far = answer.hits.iter().rposition(|hits| !hits.is_empty());
             if let Some(far) = far {
-                prop_assert_eq!(read_answer(sent, far), None, "a hit of a signal that was not sought");
+                let read = read_answer(sent, &asking(far));
+                prop_assert_eq!(read, None, "a hit of a signal that was not sought");
             }
         }
     }
 
+    fn asking(signals: usize) -> v1::LookUpRequest {
+        let sought = write_sought(&Signal::Md5([1; 16]), None);
+        v1::LookUpRequest { signals: vec![sought; signals], ..Default::default() }
+    }
+
     #[test]
-    fn an_answer_that_is_not_all_understood_is_none() {
-        let hit = v1::ShardHit {
+    fn a_hit_that_names_no_type_is_of_the_type_that_was_sought() {
+        let hit = v1::ShardHit { bank_id: "b".into(), entry_id: "e".into(), effect: 1, ..known() };
+        let sent = v1::LookUpResponse {
+            hits: vec![hit],
+            index_age: Some(prost_types::Duration::default()),
+            ..Default::default()
+        };
+        let read = read_answer(sent, &asking(1)).unwrap();
+        assert_eq!(read.hits[0][0].kind, SignalType::Md5);
+    }
+
+    fn known() -> v1::ShardHit {
+        v1::ShardHit {
             place: 0,
             bank_id: "known".into(),
             entry_id: "e".into(),
@@ -320,13 +343,19 @@ mod tests {
                 first_seen_time: Some(prost_types::Timestamp::default()),
                 ..Default::default()
             }),
-        };
+            signal_type: 0,
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_all_understood_is_none() {
+        let hit = known();
         let of = |hit: v1::ShardHit| v1::LookUpResponse {
             hits: vec![hit],
             index_age: Some(prost_types::Duration::default()),
             ..Default::default()
         };
-        assert!(read_answer(of(hit.clone()), 1).is_some());
+        assert!(read_answer(of(hit.clone()), &asking(1)).is_some());
         let wrong = [
             v1::ShardHit { effect: 99, ..hit.clone() },
             v1::ShardHit { effect: 0, ..hit.clone() },
@@ -334,12 +363,28 @@ mod tests {
             v1::ShardHit { entry_id: String::new(), ..hit.clone() },
             v1::ShardHit { place: 1, ..hit.clone() },
             v1::ShardHit { provenance: None, ..hit.clone() },
+            v1::ShardHit { signal_type: 99, ..hit.clone() },
         ];
         for wrong in wrong {
-            assert_eq!(read_answer(of(wrong.clone()), 1), None, "{wrong:?}");
+            assert_eq!(read_answer(of(wrong.clone()), &asking(1)), None, "{wrong:?}");
         }
         let sources =
             vec![v1::ShardSource { bank_id: "b".into(), r#type: 99, ..Default::default() }];
-        assert_eq!(read_answer(v1::LookUpResponse { sources, ..of(hit) }, 1), None);
+        assert_eq!(
+            read_answer(v1::LookUpResponse { sources, ..of(hit.clone()) }, &asking(1)),
+            None
+        );
+        let whole = v1::ShardVideo {
+            bank_id: "b".into(),
+            entry_id: "e".into(),
+            frames: vec![1; 2 * FRAME_BYTES].into(),
+        };
+        let of_video = |video| v1::LookUpResponse { videos: vec![video], ..of(hit.clone()) };
+        assert!(read_answer(of_video(whole.clone()), &asking(1)).is_some());
+        let cut = v1::ShardVideo { frames: vec![1; FRAME_BYTES + 1].into(), ..whole.clone() };
+        let poor = v1::ShardVideo { frames: vec![101; FRAME_BYTES].into(), ..whole };
+        for video in [cut, poor] {
+            assert_eq!(read_answer(of_video(video), &asking(1)), None);
+        }
     }
 }

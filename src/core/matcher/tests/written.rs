@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::core::encoding::{Decoder, Encoder, Malformed, Source};
+use crate::core::hamming::Scratch;
+use crate::core::signal::Signal;
 
 /// Bytes in pieces of a few.
 struct Pieces<'b>(&'b [u8]);

@@ -39,7 +39,7 @@ pub fn count(scenes: impl IntoIterator<Item = u32>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::video::numbers::Numbers;
+    use crate::core::video::tests::Numbers;
 
     #[test]
     fn a_still_scene_is_one_scene_and_seven_bits_are_still() {

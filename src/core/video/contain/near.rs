@@ -27,8 +27,6 @@ pub struct Look {
 pub struct Matched {
     /// The number of the last look that matched a place, from 1; 0 for none.
     last: Vec<u64>,
-    /// Distance of each place from the frame that is looked at.
-    distance: Vec<u32>,
     /// Numbers of looks given so far.
     looks: u64,
 }
@@ -36,7 +34,7 @@ pub struct Matched {
 impl Matched {
     /// Nothing was matched.
     pub fn new(listed: &Listed) -> Self {
-        Self { last: vec![0; listed.len()], distance: vec![0; listed.len()], looks: 0 }
+        Self { last: vec![0; listed.len()], looks: 0 }
     }
 
     /// The places that one of the last so many looks matched, in order of time.
@@ -52,40 +50,25 @@ impl Matched {
             return None;
         }
         self.looks += 1;
-        let mut touched: Vec<u32> = Vec::new();
-        let mut fits = Vec::new();
-        let mut nearest: Option<(u32, usize)> = None;
-        for (alternative, value) in sighting.hashes.iter().enumerate() {
-            let mut is_fit = false;
-            listed.near(value, rule.distance_max, |place, distance| {
-                is_fit = true;
-                let one = (distance, alternative);
-                nearest = Some(nearest.map_or(one, |best| best.min(one)));
-                if self.last[place] == self.looks {
-                    self.distance[place] = self.distance[place].min(distance);
-                } else {
-                    self.last[place] = self.looks;
-                    self.distance[place] = distance;
-                    touched.push(place as u32);
-                }
-            });
-            if is_fit {
-                fits.push(*value);
-            }
+        let mut places: Vec<(u32, u32)> = Vec::new();
+        let nearest = listed.near(sighting.hashes, rule.distance_max, |place, distance| {
+            self.last[place] = self.looks;
+            places.push((distance, place as u32));
+        });
+        let place_count = places.len() as u32;
+        if places.len() > PLACES_MAX {
+            places.select_nth_unstable(PLACES_MAX);
+            places.truncate(PLACES_MAX);
         }
-        let place_count = touched.len() as u32;
-        let rank = |place: &u32| (self.distance[*place as usize], *place);
-        if touched.len() > PLACES_MAX {
-            touched.select_nth_unstable_by_key(PLACES_MAX, rank);
-            touched.truncate(PLACES_MAX);
-        }
-        touched.sort_unstable_by_key(rank);
+        places.sort_unstable();
+        let fits = sighting.hashes.iter().zip(&nearest).filter(|(_, nearest)| nearest.is_some());
+        let distances = nearest.iter().zip(0..).filter_map(|(near, place)| Some(((*near)?, place)));
         Some(Look {
             at: sighting.at,
             upright,
-            fits: fits.into(),
-            nearest,
-            places: touched.into(),
+            fits: fits.map(|(value, _)| *value).collect(),
+            nearest: distances.min(),
+            places: places.into_iter().map(|(_, place)| place).collect(),
             place_count,
         })
     }

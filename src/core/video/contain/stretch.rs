@@ -109,7 +109,7 @@ fn segment(steps: &[Step], looks: &[&Look], listed: &Listed, scenes: &[u32]) -> 
     })
 }
 
-/// The stretches in step, the longest first. `looks` are in order of time, `scenes` are theirs.
+/// The stretches in step, the longest first, none within another. `looks` are in order of time, `scenes` are theirs.
 pub fn segments(
     looks: &[&Look],
     listed: &Listed,
@@ -133,10 +133,20 @@ pub fn segments(
         let Some(best) = stretches.min_by_key(rank) else { break };
         let (first, last) = (best[0].look, best[best.len() - 1].look);
         let mut used = vec![false; last - first + 1];
-        best.iter().for_each(|step| used[step.look - first] = true);
-        found.extend(segment(best, looks, listed, scenes));
-        let is_used = |look: usize| (first..=last).contains(&look) && used[look - first];
-        lanes.iter_mut().for_each(|lane| lane.retain(|step| !is_used(step.look)));
+        for step in best {
+            used[step.look - first] = true;
+        }
+        let Some(taken) = segment(best, looks, listed, scenes) else { break };
+        let listed_range = taken.listed_start..=taken.listed_end;
+        // What lies within both ranges, only further aside, would tell a reviewer nothing more.
+        let is_told = |step: &Step| {
+            (first..=last).contains(&step.look)
+                && (used[step.look - first] || listed_range.contains(&listed.times()[step.place]))
+        };
+        for lane in &mut lanes {
+            lane.retain(|step| !is_told(step));
+        }
+        found.push(taken);
     }
     found
 }

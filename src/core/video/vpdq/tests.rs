@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::signal::Bits256;
-use crate::core::video::numbers::Numbers;
+use crate::core::video::tests::Numbers;
 use crate::core::video::track::{FRAMES_MAX, Frame};
 use proptest::prelude::*;
 
