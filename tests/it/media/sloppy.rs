@@ -1,0 +1,1 @@
+//! Files that are cut, broken, or only a little out of order.
