@@ -10,7 +10,7 @@ const ALLOWED: [Allowed; 23] = [
     ("read", libc::SYS_read, Only::Sources),
     ("write", libc::SYS_write, Only::Zero),
     ("recvmsg", libc::SYS_recvmsg, Only::Zero),
-    ("poll", POLL, Only::Any),
+    ("ppoll", libc::SYS_ppoll, Only::Any),
     ("close", libc::SYS_close, Only::Any),
     ("fcntl", libc::SYS_fcntl, Only::Seals),
     // Memory.
@@ -34,12 +34,6 @@ const ALLOWED: [Allowed; 23] = [
     ("exit", libc::SYS_exit, Only::Any),
     ("exit_group", libc::SYS_exit_group, Only::Any),
 ];
-
-/// Newer processors have only the second of the two.
-#[cfg(target_arch = "x86_64")]
-const POLL: i64 = libc::SYS_poll;
-#[cfg(not(target_arch = "x86_64"))]
-const POLL: i64 = libc::SYS_ppoll;
 
 /// Names of the calls that a jailed process may make; anything else fails with `EPERM`.
 pub const SYSTEM_CALLS: [&str; ALLOWED.len()] = names(&ALLOWED);

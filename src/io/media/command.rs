@@ -51,7 +51,8 @@ fn sampling(limits: &VideoLimits) -> String {
         let (differs, apart) = (f64::from(limits.scene_percent) / 100.0, seconds(SCENE_MILLIS_MIN));
         when.push_str(&format!("+gt(scene,{differs})*gte(t-prev_selected_t,{apart})"));
     }
-    format!("select='{when}',showinfo=checksum=0")
+    // Times count from the first frame of the stream, whatever sound begins before it.
+    format!("setpts=PTS-STARTPTS,select='{when}',showinfo=checksum=0")
 }
 
 /// The arguments that make the program decode a stream, its `number` counted among the video streams; at most one frame

@@ -27,8 +27,8 @@ pub(super) struct Watched {
     pub(super) frames: u32,
     /// There is no such stream.
     pub(super) is_absent: bool,
-    /// Streams of any kind that the program named.
-    pub(super) streams: u32,
+    /// Streams of sound that the program named; none where it is not clear what some stream is.
+    pub(super) sounds: u32,
     /// Streams of video among them; never fewer than there are, when the program named any.
     pub(super) videos: u32,
     /// Streams that hold pictures and are not decoded, and why that is.

@@ -38,10 +38,11 @@ pub(super) enum Reason {
     Untimed,
     Attached,
     Subtitles,
+    Later,
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 35] = [
+    const ALL: [(Self, &'static str); 36] = [
         (Self::Nothing, ""),
         (Self::NoBytes, "no bytes"),
         (Self::Truncated, "data ends early"),
@@ -77,6 +78,7 @@ impl Reason {
         (Self::Untimed, "frames without a time"),
         (Self::Attached, "attached files were not examined"),
         (Self::Subtitles, "drawn subtitles were not examined"),
+        (Self::Later, "video may begin later than was looked for"),
     ];
 
     /// The words.

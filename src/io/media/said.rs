@@ -121,7 +121,7 @@ struct WatchedSaid {
     #[prost(bool, tag = "2")]
     is_absent: bool,
     #[prost(uint32, tag = "3")]
-    streams: u32,
+    sounds: u32,
     #[prost(uint32, tag = "4")]
     videos: u32,
     #[prost(uint32, tag = "5")]
@@ -164,7 +164,7 @@ impl Said {
                 Found::Watched(watched) => Piece::Watched(WatchedSaid {
                     frames: watched.frames,
                     is_absent: watched.is_absent,
-                    streams: watched.streams,
+                    sounds: watched.sounds,
                     videos: watched.videos,
                     beside: watched.beside.number(),
                     state: number_of(&STATES, |s| *s == watched.state),
@@ -207,7 +207,7 @@ impl Said {
             Piece::Watched(said) => Found::Watched(Watched {
                 frames: said.frames,
                 is_absent: said.is_absent,
-                streams: said.streams,
+                sounds: said.sounds,
                 videos: said.videos,
                 beside: Reason::read(said.beside).ok_or(Nonsense)?,
                 state: state(said.state)?,
@@ -312,7 +312,7 @@ mod tests {
             Found::Watched(Watched {
                 frames: 3,
                 is_absent: true,
-                streams: 4,
+                sounds: 4,
                 videos: 2,
                 beside: Reason::Attached,
                 state: CheckState::Deadline,

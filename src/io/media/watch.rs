@@ -56,13 +56,14 @@ struct Stream<'a> {
     amiss: Option<(CheckState, Reason)>,
 }
 
-/// Watches the frames and the log of a decoding program until both end, or a limit is reached.
+/// Watches the frames and the log of a decoding program until both end, or a limit is reached. What is known to be wrong
+/// `around` the stream makes it incomplete, however well it is decoded.
 ///
 /// # Errors
 /// What reading the pipes says.
 pub(super) fn watch<'a>(
     (pixels, log): (BorrowedFd<'_>, BorrowedFd<'_>),
-    watch: Watch,
+    (watch, around): (Watch, Option<(CheckState, Reason)>),
     limits: &'a MediaLimits,
     tell: &'a mut Tell<'a>,
 ) -> io::Result<()> {
@@ -81,7 +82,10 @@ pub(super) fn watch<'a>(
     let cut = stream.read(pixels, log)?;
     stream.log.finish();
     let cut = cut.err().or_else(|| stream.pass_on().err());
-    let watched = stream.watched(cut);
+    let mut watched = stream.watched(cut);
+    if let Some((state, reason)) = around.filter(|_| watched.state == CheckState::Checked) {
+        (watched.state, watched.reason) = (state, reason);
+    }
     (stream.tell)(Found::Watched(watched));
     Ok(())
 }
@@ -193,7 +197,7 @@ impl Stream<'_> {
 
     fn watched(&self, cut: Option<Cut>) -> Watched {
         let untold = !self.waiting.is_empty() || !self.log.shown.is_empty();
-        let unlisted = self.log.is_unlisted && self.frames == 0;
+        let unlisted = self.log.is_unlisted && self.frames == 0 && !self.log.is_absent;
         let (state, reason) = match (cut, self.log.harm, self.amiss) {
             // What the log says explains why there are no frames, or worse ones.
             (Some(Cut(CheckState::Corrupt, _)) | None, Some(harm), _) if harm.0 != CheckState::Corrupt => harm,
@@ -211,7 +215,7 @@ impl Stream<'_> {
         Watched {
             frames: self.frames,
             is_absent: self.log.is_absent,
-            streams: self.log.streams,
+            sounds: if self.log.is_unclear { 0 } else { self.log.sounds },
             videos: self.log.videos,
             beside: self.log.beside.unwrap_or(Reason::Nothing),
             state,

@@ -1,6 +1,6 @@
 //! The body of the worker process: one thread that locks itself in, then examines one item after another.
 
-use super::examine::examine;
+use super::examine::{around_film, examine};
 use super::found::Found;
 use super::said::Said;
 use super::watch::watch;
@@ -58,6 +58,8 @@ fn serve(socket: &Socket) -> io::Result<()> {
         limits.by_coefficients = order.by_coefficients;
         let mut files = files.into_iter();
         let file = files.next().ok_or(io::ErrorKind::InvalidData)?;
+        let len = usize::try_from(order.len).map_err(|_| io::ErrorKind::InvalidData)?;
+        let item = Mapped::new(file.as_fd(), len)?;
         if let Some(order) = order.watch {
             let (pixels, log) = files.next().zip(files.next()).ok_or(io::ErrorKind::InvalidData)?;
             let number = |pipe: &OwnedFd| u64::from(pipe.as_raw_fd().unsigned_abs());
@@ -66,11 +68,11 @@ fn serve(socket: &Socket) -> io::Result<()> {
                 return Err(io::ErrorKind::InvalidData.into());
             }
             alarm_after(limits.video.time_max);
-            watch((pixels.as_fd(), log.as_fd()), order, &limits, &mut tell)?;
+            // Once for the file, with its first stream.
+            let around = if order.stream == 0 { around_film(item.bytes()) } else { None };
+            watch((pixels.as_fd(), log.as_fd()), (order, around), &limits, &mut tell)?;
         } else {
             alarm_after(limits.item_time_max);
-            let len = usize::try_from(order.len).map_err(|_| io::ErrorKind::InvalidData)?;
-            let item = Mapped::new(file.as_fd(), len)?;
             examine(item.bytes(), &limits, &mut tell);
         }
         jail::alarm(0);

@@ -46,9 +46,13 @@ pub(super) async fn film(
         if watched.beside != Reason::Nothing {
             beside = watched.beside;
         }
-        let amiss = amiss(&watched, ended);
+        let amiss = amiss(&watched, ended, stream == 0);
         is_film |= !watched.is_absent || amiss.is_some();
         outcome = outcome.or(amiss);
+        // Containers without a table of streams are only looked into from their beginning.
+        if stream == 0 && watched.is_absent && matches!(format, Format::Mpeg | Format::Flv) {
+            outcome.get_or_insert((CheckState::NotExpanded, Reason::Later));
+        }
         // The program names all streams, or does not say; then the one that is absent is the end.
         if watched.is_absent || (watched.videos > 0 && watched.videos <= stream + 1) {
             break;
@@ -58,7 +62,7 @@ pub(super) async fn film(
 }
 
 /// Why a stream is not checked, by what the worker saw and how the program ended; nothing where it is.
-fn amiss(watched: &Watched, ended: Option<Outcome>) -> Option<Outcome> {
+fn amiss(watched: &Watched, ended: Option<Outcome>, is_first: bool) -> Option<Outcome> {
     let seen = (watched.state, watched.reason);
     match ended {
         // It never was at work.
@@ -66,8 +70,8 @@ fn amiss(watched: &Watched, ended: Option<Outcome>) -> Option<Outcome> {
         _ if watched.state != CheckState::Checked && watched.state != CheckState::Corrupt => Some(seen),
         Some(CRASHED) => Some(CRASHED),
         _ if watched.state == CheckState::Corrupt => Some(seen),
-        // A stream that is not there is an error to the program. A file without any stream at all is none to anybody.
-        _ if watched.is_absent && watched.frames == 0 && watched.streams > 0 => None,
+        // A stream that is not there is an error to the program. That there is none is believed of a file of sound.
+        _ if watched.is_absent && watched.frames == 0 && (watched.sounds > 0 || !is_first) => None,
         None if watched.frames > 0 => None,
         None => Some((CheckState::Corrupt, Reason::DecoderRefused)),
         Some(ended) => Some(ended),
@@ -96,7 +100,7 @@ mod tests {
     const WELL: Watched = Watched {
         frames: 3,
         is_absent: false,
-        streams: 2,
+        sounds: 2,
         videos: 1,
         beside: Reason::Nothing,
         state: CheckState::Checked,
@@ -122,12 +126,14 @@ mod tests {
             (seen(Deadline, Reason::OutOfTime), Some(refused), Some((Deadline, Reason::OutOfTime))),
             (seen(Corrupt, Reason::DecoderRefused), Some(jail), Some(jail)),
             (absent, Some(refused), None),
-            (Watched { streams: 0, ..absent }, Some(refused), Some(refused)),
+            (Watched { sounds: 0, ..absent }, Some(refused), Some(refused)),
             (Watched { state: Corrupt, reason: Reason::Truncated, ..absent }, Some(refused), Some((Corrupt, Reason::Truncated))),
         ];
         for (number, (watched, ended, expected)) in table.into_iter().enumerate() {
-            assert_eq!(amiss(&watched, ended), expected, "{number}");
+            assert_eq!(amiss(&watched, ended, true), expected, "{number}");
         }
+        let silent = Watched { sounds: 0, ..absent };
+        assert_eq!(amiss(&silent, Some(refused), false), None, "the end of the streams");
     }
 
     #[test]

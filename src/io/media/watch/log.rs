@@ -35,9 +35,11 @@ pub(super) struct Log {
     pub(super) is_absent: bool,
     /// The program has begun with the stream.
     has_begun: bool,
-    /// Streams that were named.
-    pub(super) streams: u32,
-    /// Streams of video among them.
+    /// Streams of sound that were named.
+    pub(super) sounds: u32,
+    /// It is not clear what some stream is.
+    pub(super) is_unclear: bool,
+    /// Streams of video that were named.
     pub(super) videos: u32,
     /// Streams with pictures that are not decoded.
     pub(super) beside: Option<Reason>,
@@ -81,6 +83,9 @@ impl Log {
             "warning" if words.contains("orrupt input packet") => {
                 self.hurt(CheckState::Corrupt, Reason::Truncated);
             }
+            "warning" if words.starts_with("New video stream") => {
+                self.hurt(CheckState::NotExpanded, Reason::Later);
+            }
             "error" | "fatal" | "panic" => self.error(words),
             _ => {}
         }
@@ -103,9 +108,12 @@ impl Log {
     }
 
     fn stream(&mut self, words: &str) {
-        self.streams = self.streams.saturating_add(1);
         if words.contains(": Video: ") {
             self.videos = self.videos.saturating_add(1);
+        } else if words.contains(": Audio: ") {
+            self.sounds = self.sounds.saturating_add(1);
+        } else if words.contains(": Data: none") || words.contains(": Unknown") {
+            self.is_unclear = true;
         } else if words.contains(": Attachment: ") {
             let font = ["ttf", "otf"].iter().any(|kind| words.trim_end().ends_with(kind));
             if !font {
@@ -218,8 +226,9 @@ mod tests {
 [info]   Stream #0:0: Video: ppm, rgb24
 ",
         );
-        assert_eq!((log.streams, log.videos), (5, 2));
+        assert_eq!((log.sounds, log.videos, log.is_unclear), (1, 2, false));
         assert_eq!(log.beside, Some(Reason::Attached));
+        assert!(read("[info]   Stream #0:0: Data: none (default)").is_unclear);
         let font = "[info]   Stream #0:4: Attachment: ttf\n[info]   Stream #0:5: Subtitle: ass";
         assert_eq!(read(font).beside, None);
         let drawn = "[info]   Stream #0:4: Subtitle: hdmv_pgs_subtitle, 720x480";
