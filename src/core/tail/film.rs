@@ -102,7 +102,8 @@ fn transport(bytes: &[u8]) -> FilmEnd {
     let synced = |first: usize, packet: usize| {
         (0..3).all(|number| bytes.get(first + number * packet) == Some(&0x47))
     };
-    let packet = [(0, 188), (4, 192), (0, 204)].into_iter().find(|(first, packet)| synced(*first, *packet));
+    let packet =
+        [(0, 188), (4, 192), (0, 204)].into_iter().find(|(first, packet)| synced(*first, *packet));
     let Some((first, packet)) = packet else { return FilmEnd::Unsaid };
     for (number, piece) in bytes.chunks(packet).enumerate() {
         match piece.get(first) {
@@ -121,7 +122,8 @@ fn avi(bytes: &[u8]) -> FilmEnd {
     while let Some(rest) = bytes.get(at..)
         && rest.starts_with(b"RIFF")
     {
-        let end = little(rest).and_then(|size| size.checked_add(8)).filter(|end| *end <= rest.len());
+        let end =
+            little(rest).and_then(|size| size.checked_add(8)).filter(|end| *end <= rest.len());
         match end {
             Some(end) if chunks(&rest[12.min(end)..end]) => at += end + end % 2,
             _ => return FilmEnd::Cut,
@@ -144,7 +146,8 @@ fn chunks(bytes: &[u8]) -> bool {
             if rest == [0] {
                 break;
             }
-            let is_name = rest.len() >= 8 && rest[..4].iter().all(|byte| (0x20..0x7f).contains(byte));
+            let is_name =
+                rest.len() >= 8 && rest[..4].iter().all(|byte| (0x20..0x7f).contains(byte));
             let Some(size) = little(rest).filter(|_| is_name) else { return false };
             let Some(body) = rest.get(8..).and_then(|body| body.get(..size)) else { return false };
             if rest.starts_with(b"LIST") && lists.len() < 8 {
@@ -187,12 +190,20 @@ mod tests {
     fn small(format: Format) -> Vec<u8> {
         let packet = [&[0x47][..], &[1; 187]].concat();
         match format {
-            Format::IsoMedia => [&b"\0\0\0\x0cftypisom"[..], b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x12ab"].concat(),
-            Format::Flv => [&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..], b"\x09\0\0\x02\0\0\0\0\0\0\0ab\0\0\0\x0d"].concat(),
+            Format::IsoMedia => {
+                [&b"\0\0\0\x0cftypisom"[..], b"\0\0\0\x01mdat\0\0\0\0\0\0\0\x12ab"].concat()
+            }
+            Format::Flv => {
+                [&b"FLV\x01\x05\0\0\0\x09\0\0\0\0"[..], b"\x09\0\0\x02\0\0\0\0\0\0\0ab\0\0\0\x0d"]
+                    .concat()
+            }
             Format::Matroska => b"\x1a\x45\xdf\xa3\x82ab\x18\x53\x80\x67\x40\x03abc".to_vec(),
             Format::Avi => {
                 let movi = [&b"movi"[..], &chunk(b"00dc", b"abc"), &chunk(b"01wb", b"ab")].concat();
-                chunk(b"RIFF", &[&b"AVI "[..], &chunk(b"LIST", &movi), &chunk(b"idx1", b"")].concat())
+                chunk(
+                    b"RIFF",
+                    &[&b"AVI "[..], &chunk(b"LIST", &movi), &chunk(b"idx1", b"")].concat(),
+                )
             }
             Format::Mpeg => packet.repeat(4),
             _ => Vec::new(),

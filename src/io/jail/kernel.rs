@@ -114,10 +114,13 @@ pub(super) fn leave_files() -> bool {
 /// What is not there is left out.
 pub(super) fn leave_files_but(readable: &[PathBuf], executable: &[PathBuf]) -> bool {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile.into();
-    let rule = |rules: Result<RulesetCreated, RulesetError>, path: &PathBuf, access| match PathFd::new(path) {
-        Ok(file) => rules.and_then(|rules| rules.add_rule(PathBeneath::new(file, access))),
-        Err(_) => rules,
-    };
+    let rule =
+        |rules: Result<RulesetCreated, RulesetError>, path: &PathBuf, access| match PathFd::new(
+            path,
+        ) {
+            Ok(file) => rules.and_then(|rules| rules.add_rule(PathBeneath::new(file, access))),
+            Err(_) => rules,
+        };
     let rules = readable.iter().fold(no_files(), |rules, path| rule(rules, path, read));
     let run = read | AccessFs::Execute;
     restrict(executable.iter().fold(rules, |rules, path| rule(rules, path, run)))

@@ -56,7 +56,8 @@ impl Launch {
         let executable = std::iter::once(own.clone()).chain(loader(&own)?).collect();
         let first = text(own.as_os_str())?;
         let arguments = arguments.iter().map(|argument| text(argument));
-        let arguments = std::iter::once(Ok(first.clone())).chain(arguments).collect::<Result<_, _>>()?;
+        let arguments =
+            std::iter::once(Ok(first.clone())).chain(arguments).collect::<Result<_, _>>()?;
         Ok(Self { program: first, arguments, readable, executable })
     }
 
@@ -81,7 +82,8 @@ impl Launch {
         kernel::alarm(wall_seconds);
         reached.user_namespace = kernel::leave_users();
         reached.network_namespace = kernel::leave_network();
-        let mut arguments: Vec<*const c_char> = self.arguments.iter().map(|text| text.as_ptr()).collect();
+        let mut arguments: Vec<*const c_char> =
+            self.arguments.iter().map(|text| text.as_ptr()).collect();
         arguments.push(null());
         let environment: [*const c_char; 1] = [null()];
         reached.landlock = kernel::leave_files_but(&self.readable, &self.executable);

@@ -107,8 +107,7 @@ pub fn try_as_program(parent: u32) -> Vec<Tried> {
         let make = libc::c_long::from(libc::O_WRONLY | libc::O_CREAT);
         let temporary = libc::c_long::from(libc::O_TMPFILE | libc::O_RDWR);
         let new_net = libc::c_long::from(libc::CLONE_NEWNET | libc::SIGCHLD);
-        let written_code =
-            libc::c_long::from(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC);
+        let written_code = libc::c_long::from(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC);
         let private = libc::c_long::from(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         let tcp = [libc::c_long::from(libc::AF_INET), libc::SOCK_STREAM.into(), 0, 0, 0, 0];
         let raw = [libc::c_long::from(libc::AF_INET), libc::SOCK_RAW.into(), 1, 0, 0, 0];

@@ -102,7 +102,11 @@ pub(super) fn hash_frame(
 }
 
 /// Whether a frame of this size may be hashed; else why not.
-pub(super) fn admit_frame(width: u32, height: u32, limits: &MediaLimits) -> Result<(), (CheckState, Reason)> {
+pub(super) fn admit_frame(
+    width: u32,
+    height: u32,
+    limits: &MediaLimits,
+) -> Result<(), (CheckState, Reason)> {
     // The program that decodes has limits of its own: compared are the frame and the bytes that it comes in.
     let memory = limits.memory_bytes_max.saturating_sub(BESIDE_PICTURES);
     let room = Room { limits, file_len: u64::MAX, memory };

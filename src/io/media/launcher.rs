@@ -77,7 +77,10 @@ pub fn run(arguments: &[OsString]) -> ExitCode {
         NotLaunched::Execute(_) => NOT_EXECUTED.into(),
         NotLaunched::Jail(why) => {
             let place = Refused::ALL.iter().position(|refused| *refused == why);
-            place.and_then(|place| u8::try_from(place).ok()).map_or(NOT_EXECUTED, |place| REFUSED + place).into()
+            place
+                .and_then(|place| u8::try_from(place).ok())
+                .map_or(NOT_EXECUTED, |place| REFUSED + place)
+                .into()
         }
     }
 }

@@ -97,7 +97,8 @@ impl Stream<'_> {
         let mut piece = vec![0; PIECE_BYTES];
         let mut open = [Some(pixels), Some(log)];
         while open.iter().any(Option::is_some) {
-            let mut polled: Vec<_> = open.iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+            let mut polled: Vec<_> =
+                open.iter().flatten().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
             match poll(&mut polled, None) {
                 Err(Errno::INTR) => continue,
                 other => other?,
@@ -116,7 +117,8 @@ impl Stream<'_> {
                 if len == 0 {
                     *slot = None;
                 }
-                let taken = if place == 0 { self.frames(&piece[..len]) } else { self.words(&piece[..len]) };
+                let taken =
+                    if place == 0 { self.frames(&piece[..len]) } else { self.words(&piece[..len]) };
                 if taken.is_err() {
                     return Ok(taken);
                 }
@@ -156,7 +158,9 @@ impl Stream<'_> {
         }
         let mut pictures = Vec::new();
         let (handed, why) =
-            hash_frame(raster, (self.frames, 0), self.limits, self.pictures_left, &mut |picture| pictures.push(picture));
+            hash_frame(raster, (self.frames, 0), self.limits, self.pictures_left, &mut |picture| {
+                pictures.push(picture)
+            });
         self.pictures_left = self.pictures_left.saturating_sub(handed);
         self.frames += 1;
         self.waiting.push_back(Hashed { pictures, sides: (raster.width(), raster.height()) });
@@ -200,11 +204,17 @@ impl Stream<'_> {
         let unlisted = self.log.is_unlisted && self.frames == 0 && !self.log.is_absent;
         let (state, reason) = match (cut, self.log.harm, self.amiss) {
             // What the log says explains why there are no frames, or worse ones.
-            (Some(Cut(CheckState::Corrupt, _)) | None, Some(harm), _) if harm.0 != CheckState::Corrupt => harm,
+            (Some(Cut(CheckState::Corrupt, _)) | None, Some(harm), _)
+                if harm.0 != CheckState::Corrupt =>
+            {
+                harm
+            }
             (Some(Cut(state, reason)), ..) => (state, reason),
             (None, ..) if unlisted => (CheckState::UnsupportedFormat, Reason::Codec),
             (None, Some(harm), _) => harm,
-            (None, None, _) if !self.pixels.is_between_frames() => (CheckState::Corrupt, Reason::Truncated),
+            (None, None, _) if !self.pixels.is_between_frames() => {
+                (CheckState::Corrupt, Reason::Truncated)
+            }
             (None, None, _) if untold => (CheckState::Corrupt, Reason::Untimed),
             (None, None, Some(amiss)) => amiss,
             (None, None, None) if self.frames == 0 && !self.log.is_absent => {

@@ -32,7 +32,8 @@ fn run(folder: &Path, arguments: &str, name: &str) {
 }
 
 /// Six seconds of a slowly changing pattern, ten frames a second, with sound, compressed almost without loss.
-pub const DRAWN: &str = "-f lavfi -t 6 -i mandelbrot=size=192x144:rate=10:end_pts=80:maxiter=500 -f lavfi -t 6 -i sine";
+pub const DRAWN: &str =
+    "-f lavfi -t 6 -i mandelbrot=size=192x144:rate=10:end_pts=80:maxiter=500 -f lavfi -t 6 -i sine";
 /// As most files have it.
 pub const H264: &str = "-c:v libx264 -preset ultrafast -qp 10 -pix_fmt yuv420p -g 10 -c:a aac";
 
@@ -64,8 +65,14 @@ pub fn stills(frames: &[u32]) -> Vec<Vec<u8>> {
 /// Every container that is decoded, by name and by what makes it.
 pub const CONTAINERS: [(&str, &str); 14] = [
     ("end.mp4", H264),
-    ("front.mp4", "-c:v libx264 -preset ultrafast -qp 10 -pix_fmt yuv420p -g 10 -c:a aac -movflags +faststart"),
-    ("pieces.mp4", "-c:v libx264 -preset ultrafast -qp 10 -pix_fmt yuv420p -g 10 -an -movflags frag_keyframe+empty_moov"),
+    (
+        "front.mp4",
+        "-c:v libx264 -preset ultrafast -qp 10 -pix_fmt yuv420p -g 10 -c:a aac -movflags +faststart",
+    ),
+    (
+        "pieces.mp4",
+        "-c:v libx264 -preset ultrafast -qp 10 -pix_fmt yuv420p -g 10 -an -movflags frag_keyframe+empty_moov",
+    ),
     ("backward.mp4", "-c:v libx264 -qp 10 -pix_fmt yuv420p -bf 3 -g 30 -c:a aac"),
     ("h264.mov", H264),
     ("h264.mkv", H264),

@@ -139,7 +139,10 @@ fn the_decoding_program_itself_opens_nothing_but_what_it_is_made_of() {
             .unwrap();
         let log = String::from_utf8_lossy(&ran.stderr).into_owned();
         assert!(!ran.status.success(), "{input}: {log}");
-        assert!(log.contains("ermission denied") || log.contains("not permitted"), "{input}: {log}");
+        assert!(
+            log.contains("ermission denied") || log.contains("not permitted"),
+            "{input}: {log}"
+        );
     }
 }
 

@@ -75,8 +75,10 @@ async fn every_stream_and_cover_is_examined_and_more_than_allowed_are_said() {
     let part = whole(&filmer(MediaSettings::default()), &clip).await;
     assert_eq!(states(&part), WELL);
     assert_eq!([0, 1, 2].map(|stream| times(&part, stream).len()), [2, 2, 2]);
-    let part = whole(&filmer(with(VideoLimits { streams_max: 2, ..VideoLimits::default() })), &clip).await;
-    let more = (CheckState::NotExpanded, CheckState::NotExpanded, "more video streams than are examined");
+    let part =
+        whole(&filmer(with(VideoLimits { streams_max: 2, ..VideoLimits::default() })), &clip).await;
+    let more =
+        (CheckState::NotExpanded, CheckState::NotExpanded, "more video streams than are examined");
     assert_eq!(states(&part), more);
     assert_eq!([0, 1, 2].map(|stream| times(&part, stream).len()), [2, 2, 0]);
 }
@@ -91,7 +93,7 @@ async fn a_file_of_sound_has_no_video_to_check_and_its_cover_is_one() {
     // What has no table of streams could begin with video later.
     let sound = clips::made("-f lavfi -t 2 -i sine -c:a mp2", "sound.ts");
     assert_eq!(whole(&examiner, &sound).await.video, CheckState::NotExpanded);
-    let cover = "-f lavfi -t 2 -i sine -f lavfi -i testsrc2=size=160x120 -map 0 -map 1 -frames:v 1 -c:a aac -c:v mjpeg \
+    let cover = "-f lavfi -t 2 -i sine -f lavfi -t 0.04 -i testsrc2=size=160x120 -map 0 -map 1 -frames:v 1 -c:a aac -c:v mjpeg \
                  -q:v 1 -disposition:v attached_pic";
     let part = whole(&examiner, &clips::made(cover, "cover.mp4")).await;
     assert_eq!(states(&part), WELL);
@@ -101,7 +103,8 @@ async fn a_file_of_sound_has_no_video_to_check_and_its_cover_is_one() {
 #[tokio::test]
 async fn without_the_program_video_is_not_supported_and_pictures_are_examined() {
     for ffmpeg in [None, Some(PathBuf::from("/nonexistent/ffmpeg")), Some(fixture_script())] {
-        let examiner = examiner(MediaSettings { ffmpeg: ffmpeg.clone(), ..MediaSettings::default() });
+        let examiner =
+            examiner(MediaSettings { ffmpeg: ffmpeg.clone(), ..MediaSettings::default() });
         let part = whole(&examiner, &clips::usual()).await;
         let state = match ffmpeg {
             None => CheckState::UnsupportedFormat,
@@ -121,10 +124,13 @@ fn fixture_script() -> PathBuf {
 fn films_of(examiner_program: &Path) -> Vec<rustix::process::Pid> {
     let mut films = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let file = |name: &str| std::fs::read_link(entry.path().join(name)).unwrap_or_default();
-        let is_jailed = line.windows(15).any(|word| word == b"/proc/self/fd/0") && file("fd/0").to_string_lossy().contains("memfd:upload");
+        let is_jailed = line.windows(15).any(|word| word == b"/proc/self/fd/0")
+            && file("fd/0").to_string_lossy().contains("memfd:upload");
         if is_jailed && file("exe") != examiner_program {
             films.extend(rustix::process::Pid::from_raw(pid));
         }
@@ -168,7 +174,8 @@ async fn what_was_found_before_the_time_was_over_is_kept_and_nothing_runs_on() {
     assert!((1..40).contains(&times(&part, 0).len()), "{:?}", times(&part, 0));
     let item = sealed(&item);
     let deadline = Instant::now() + Duration::from_secs(60);
-    let dropped = tokio::time::timeout(Duration::from_millis(400), examiner.examine(item, deadline));
+    let dropped =
+        tokio::time::timeout(Duration::from_millis(400), examiner.examine(item, deadline));
     assert!(dropped.await.is_err());
     assert_eq!(states(&whole(&examiner, &drawn_small()).await), WELL);
 }

@@ -67,7 +67,9 @@ fn amiss(watched: &Watched, ended: Option<Outcome>, is_first: bool) -> Option<Ou
     match ended {
         // It never was at work.
         Some(ended @ (CheckState::SourceUnavailable, _)) => Some(ended),
-        _ if watched.state != CheckState::Checked && watched.state != CheckState::Corrupt => Some(seen),
+        _ if watched.state != CheckState::Checked && watched.state != CheckState::Corrupt => {
+            Some(seen)
+        }
         Some(CRASHED) => Some(CRASHED),
         _ if watched.state == CheckState::Corrupt => Some(seen),
         // A stream that is not there is an error to the program. That there is none is believed of a file of sound.
@@ -127,7 +129,11 @@ mod tests {
             (seen(Corrupt, Reason::DecoderRefused), Some(jail), Some(jail)),
             (absent, Some(refused), None),
             (Watched { sounds: 0, ..absent }, Some(refused), Some(refused)),
-            (Watched { state: Corrupt, reason: Reason::Truncated, ..absent }, Some(refused), Some((Corrupt, Reason::Truncated))),
+            (
+                Watched { state: Corrupt, reason: Reason::Truncated, ..absent },
+                Some(refused),
+                Some((Corrupt, Reason::Truncated)),
+            ),
         ];
         for (number, (watched, ended, expected)) in table.into_iter().enumerate() {
             assert_eq!(amiss(&watched, ended, true), expected, "{number}");

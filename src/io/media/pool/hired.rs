@@ -124,7 +124,8 @@ impl Hired {
         let alive = Alive::new(alive);
         let item_seconds = settings.limits.item_time_max.as_secs().saturating_add(1);
         let items_seconds = item_seconds.saturating_mul(settings.recycle_after.into());
-        let processor_seconds = items_seconds.max(processor_seconds(settings.limits.video.time_max));
+        let processor_seconds =
+            items_seconds.max(processor_seconds(settings.limits.video.time_max));
         let setup = Setup::new(&settings.limits, settings.jail, processor_seconds);
         let greeting = timeout(HIRE_TIME_MAX, async {
             // A worker that ended without listening may still have said why.
@@ -253,11 +254,7 @@ impl Hired {
     }
 }
 
-fn send_with(
-    socket: BorrowedFd<'_>,
-    bytes: &[u8],
-    files: &[BorrowedFd<'_>],
-) -> io::Result<usize> {
+fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     if !beside.push(SendAncillaryMessage::ScmRights(files)) {

@@ -134,7 +134,12 @@ impl Log {
             self.is_absent = true;
         } else if says(&["not on whitelist"]) {
             self.is_unlisted = true;
-        } else if says(&["decoder not found", "no decoder found", "decoder (codec", "unknown decoder"]) {
+        } else if says(&[
+            "decoder not found",
+            "no decoder found",
+            "decoder (codec",
+            "unknown decoder",
+        ]) {
             self.hurt(CheckState::UnsupportedFormat, Reason::Codec);
         } else if says(&["exceeds specified max pixel count"]) {
             self.hurt(CheckState::TooLarge, Reason::Pixels);
@@ -243,7 +248,11 @@ mod tests {
             ("[mov @ 0x1] [error] stream 0, offset 0x1: partial file", Corrupt, Reason::Truncated),
             ("[warning] x: corrupt input packet in stream 0", Corrupt, Reason::Truncated),
             ("[fatal] Decoder (codec av1) not found for", UnsupportedFormat, Reason::Codec),
-            ("[h264 @ 0x1] [error] get_buffer() failed: Cannot allocate memory", TooLarge, Reason::Memory),
+            (
+                "[h264 @ 0x1] [error] get_buffer() failed: Cannot allocate memory",
+                TooLarge,
+                Reason::Memory,
+            ),
             ("[info] Exiting normally, received signal 24.", Deadline, Reason::OutOfTime),
             ("[a @ 0x1] [b @ 0x2] [fatal] odd", Corrupt, Reason::DecoderRefused),
         ];

@@ -109,7 +109,13 @@ mod tests {
         for cut in [1, 5, 12, 16, 18, 30] {
             assert!(!all(&two[..cut], 7).unwrap().1, "{cut}");
         }
-        for wrong in ["P5\n1 1\n255\n1", "P6\n0 1\n255\n", "P6\n1 1\n65535\n", "P6\n1 -1\n255\n", "P6\n1\n\n\n"] {
+        for wrong in [
+            "P5\n1 1\n255\n1",
+            "P6\n0 1\n255\n",
+            "P6\n1 1\n65535\n",
+            "P6\n1 -1\n255\n",
+            "P6\n1\n\n\n",
+        ] {
             assert_eq!(all(wrong.as_bytes(), 3), Err(NoFrames), "{wrong}");
         }
         assert_eq!(all(&[b"P6\n".as_slice(), &[b'1'; 60]].concat(), 1), Err(NoFrames));
