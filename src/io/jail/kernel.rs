@@ -10,10 +10,10 @@ use landlock::{
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
-use std::convert::Infallible;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CString, c_char, c_void};
 use std::io;
 use std::path::PathBuf;
+use std::ptr::null;
 
 /// Sets a limit; where it leaves room between what is asked for and what is forced, the second is `beyond` higher.
 fn fixed_beyond(resource: Resource, amount: u64, beyond: u64) -> bool {
@@ -126,21 +126,42 @@ pub(super) fn leave_files_but(readable: &[PathBuf], executable: &[PathBuf]) -> b
     restrict(executable.iter().fold(rules, |rules, path| rule(rules, path, run)))
 }
 
-/// Becomes another program; returns only where that failed. `arguments` and `environment` end with null.
-#[allow(unsafe_code, reason = "the addresses have to be those that the filter knows")]
-pub(super) fn execute(
-    program: &CStr,
-    arguments: &[*const c_char],
-    environment: &[*const c_char; 1],
-) -> Result<Infallible, io::Error> {
-    if arguments.last().is_none_or(|last| !last.is_null()) || !environment[0].is_null() {
-        return Err(io::ErrorKind::InvalidInput.into());
+/// A program with its arguments and an empty environment, as the kernel takes them, at addresses that stay the same.
+pub(super) struct Call {
+    /// The program, then its arguments, which begin with its name.
+    texts: Vec<CString>,
+    /// To each of the texts, then null.
+    arguments: Vec<*const c_char>,
+    /// Null alone.
+    environment: Box<[*const c_char; 1]>,
+}
+
+impl Call {
+    /// A program and its arguments behind its name.
+    pub(super) fn new(program: CString, arguments: impl IntoIterator<Item = CString>) -> Self {
+        let texts: Vec<_> = std::iter::once(program).chain(arguments).collect();
+        let pointers = texts.iter().map(|text| text.as_ptr());
+        let arguments = pointers.chain(std::iter::once(null())).collect();
+        Self { texts, arguments, environment: Box::new([null()]) }
     }
-    // SAFETY: `program` is a C string, and both lists end with null, as was just compared. Every other element of
-    // `arguments` comes from a `CString` that its only caller holds in the same `Launch`. The kernel copies all of it
-    // before it gives up this process's memory, and writes nothing where the call fails.
-    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
-    Err(io::Error::last_os_error())
+
+    /// Where the program's name, its arguments and its environment lie.
+    pub(super) fn addresses(&self) -> [*const c_void; 3] {
+        let arguments = self.arguments.as_ptr().cast();
+        [self.arguments[0].cast(), arguments, self.environment.as_ptr().cast()]
+    }
+
+    /// Becomes the program; returns only where that failed.
+    #[allow(unsafe_code, reason = "the addresses have to be those that the filter knows")]
+    pub(super) fn execute(&self) -> io::Error {
+        debug_assert_eq!(self.texts.len() + 1, self.arguments.len());
+        let [program, arguments, environment] = self.addresses();
+        // SAFETY: `new` made both lists, which nothing changes: each ends with null, and every pointer before it is to one
+        // of the `texts`, C strings that live as long as `self` and do not move with it. The kernel copies all of it before
+        // it gives up this process's memory, and writes nothing where the call fails.
+        unsafe { libc::execve(program.cast(), arguments.cast(), environment.cast()) };
+        io::Error::last_os_error()
+    }
 }
 
 /// Asks for the signal that ends the process after so many seconds of wall-clock time; 0 takes the wish back.

@@ -2,11 +2,10 @@
 
 use super::loader::loader;
 use super::{JailLimits, JailMode, Reached, Refused, kernel, program};
-use std::ffi::{CString, OsStr, c_char};
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::ptr::null;
 
 /// Where loaders look for libraries; those that a machine does not have are left out.
 const LIBRARIES: [&str; 8] = [
@@ -33,8 +32,7 @@ pub enum NotLaunched {
 
 /// A program and what it is told, ready to be executed.
 pub struct Launch {
-    program: CString,
-    arguments: Vec<CString>,
+    call: kernel::Call,
     /// Files and folders that it may read.
     readable: Vec<PathBuf>,
     /// Files that may be executed: itself and its loader.
@@ -54,11 +52,10 @@ impl Launch {
         let brought = beside.into_iter().flat_map(|above| [above.join("lib"), above.join("lib64")]);
         let readable = LIBRARIES.into_iter().map(PathBuf::from).chain(brought).collect();
         let executable = std::iter::once(own.clone()).chain(loader(&own)?).collect();
-        let first = text(own.as_os_str())?;
-        let arguments = arguments.iter().map(|argument| text(argument));
-        let arguments =
-            std::iter::once(Ok(first.clone())).chain(arguments).collect::<Result<_, _>>()?;
-        Ok(Self { program: first, arguments, readable, executable })
+        let arguments: Result<Vec<_>, _> =
+            arguments.iter().map(|argument| text(argument)).collect();
+        let call = kernel::Call::new(text(own.as_os_str())?, arguments?);
+        Ok(Self { call, readable, executable })
     }
 
     /// Locks the calling process in, for good, and becomes the program, with an empty environment; the process must have
@@ -82,21 +79,13 @@ impl Launch {
         kernel::alarm(wall_seconds);
         reached.user_namespace = kernel::leave_users();
         reached.network_namespace = kernel::leave_network();
-        let mut arguments: Vec<*const c_char> =
-            self.arguments.iter().map(|text| text.as_ptr()).collect();
-        arguments.push(null());
-        let environment: [*const c_char; 1] = [null()];
         reached.landlock = kernel::leave_files_but(&self.readable, &self.executable);
         // Last: it forbids the calls that built the other walls.
-        let addresses =
-            [self.program.as_ptr().cast(), arguments.as_ptr().cast(), environment.as_ptr().cast()];
-        reached.system_calls = program::apply(addresses);
+        reached.system_calls = program::apply(self.call.addresses());
         match reached.missing_around_program() {
             Some(missing) if mode == JailMode::Required => return missing.into(),
             _ => told(reached),
         }
-        match kernel::execute(&self.program, &arguments, &environment) {
-            Err(error) => error.into(),
-        }
+        self.call.execute().into()
     }
 }

@@ -36,6 +36,8 @@ pub struct ExaminerStatus {
     pub why_not: String,
     /// Which walls stand around the last worker that was hired.
     pub walls: Option<Reached>,
+    /// There is a program that decodes video.
+    pub decodes_video: bool,
     /// Worker processes that live now.
     pub workers_alive: usize,
     /// Worker processes that there may be.
@@ -170,6 +172,7 @@ impl Examiner {
             ready: walls.is_some(),
             why_not,
             walls,
+            decodes_video: self.shared.settings.ffmpeg.as_ref().is_some_and(|path| path.is_file()),
             workers_alive: self.shared.alive.load(Ordering::Relaxed),
             workers_max: self.shared.settings.workers,
             restarts: self.shared.restarts.load(Ordering::Relaxed),
