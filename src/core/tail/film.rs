@@ -217,7 +217,7 @@ mod tests {
             assert_eq!(film_end(format, &whole), FilmEnd::At(whole.len()), "{format:?}");
             let cut = &whole[..whole.len() - 1];
             assert_eq!(film_end(format, cut), FilmEnd::Cut, "{format:?}");
-            let behind = [&whole[..], b"PK\x03\x04 and more"].concat();
+            let behind = [&whole[..], b"PK\x03\x04\x14\0\0\0 and more"].concat();
             let end = film_end(format, &behind);
             assert_eq!(end, FilmEnd::At(whole.len()), "{format:?}");
         }
