@@ -205,6 +205,24 @@ section! {
         archive_bytes_max: Bytes = Bytes::mib(256), in Bytes::mib(1)..=Bytes::mib(1 << 16);
         /// Whether screening hashes large JPEG from their coefficients: several times faster, and up to some bits off. `HashMedia` never does.
         jpeg_by_coefficients: bool = false;
+        /// Whether video is decoded, where there is an `ffmpeg` program to do it.
+        video: bool = true;
+        /// The `ffmpeg` program; empty for the one that `PATH` names, if any.
+        ffmpeg: Option<PathBuf> = None;
+        /// Videos that are decoded at once.
+        videos: u32 = 1, in 1..=1024;
+        /// Time from one frame of a video that is looked at to the next.
+        video_interval: Duration = seconds(1), in millis(1)..=seconds(60);
+        /// How much of what can change from one frame to the next has to change for a frame to be looked at in between; 100 for none.
+        video_scene_percent: u32 = 40, in 1..=100;
+        /// Frames of one video that are looked at.
+        video_frames_max: u32 = 3600, in 1..=100_000;
+        /// Video streams of one file that are looked at, covers included.
+        video_streams_max: u32 = 4, in 1..=64;
+        /// Time for one video.
+        video_time_max: Duration = seconds(120), in millis(10)..=seconds(3600);
+        /// Address space of the `ffmpeg` process.
+        video_memory_max: Bytes = Bytes::mib(2048), in Bytes::mib(64)..=Bytes::mib(1 << 16);
     }
 }
 

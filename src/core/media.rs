@@ -28,6 +28,8 @@ pub struct Picture {
     pub form: Form,
     /// Which frame, from 0.
     pub frame: u32,
+    /// When it is shown, in milliseconds from the beginning; absent where the picture has no time.
+    pub at_millis: Option<u32>,
     /// Width in pixels, of this form.
     pub width: u32,
     /// Height in pixels, of this form.
@@ -38,6 +40,15 @@ pub struct Picture {
     pub by_coefficients: bool,
     /// PDQ of the eight symmetries, in the order of [`crate::core::verdict::Dihedral::ALL`].
     pub hashes: [Bits256; 8],
+}
+
+/// The hash of one form of one frame that was sampled from a video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoFrame {
+    /// Which of the video streams of the file, from 0; a cover is one, too.
+    pub stream: u32,
+    /// The frame; its number counts the frames that were sampled from the stream, and it has a time.
+    pub picture: Picture,
 }
 
 /// What was found in the whole item, or in one entry of an archive.
@@ -51,6 +62,9 @@ pub struct Part {
     pub digests: Option<Digests>,
     /// Picture hashes; may be present beside an incomplete state, when only a part could be decoded.
     pub pictures: Vec<Picture>,
+    /// Hashes of frames of video, stream by stream in the order in which they were decoded; may be present beside an
+    /// incomplete state.
+    pub frames: Vec<VideoFrame>,
     /// What became of taking digests.
     pub exact: CheckState,
     /// What became of hashing pictures.

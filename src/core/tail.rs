@@ -1,5 +1,6 @@
 //! Where a picture's own bytes end: what is behind them is another thing, which a viewer of the picture never shows.
 
+pub mod film;
 mod iso;
 mod items;
 pub mod tiff;

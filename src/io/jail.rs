@@ -1,16 +1,23 @@
 //! The jail that a worker process locks itself into.
 //!
 //! Nothing in it asks for trust in a decoder: after [`enter`] the process can read the memory file it is handed
-//! and write an answer to its one socket, and every other way out is closed, most of them twice.
+//! and write an answer to its one socket, and every other way out is closed, most of them twice. A program that is not
+//! this one gets walls of its own, by [`Launch`].
 
 mod limits;
+mod only;
 mod filter;
+mod program;
 mod kernel;
+mod loader;
+mod launch;
 pub mod map;
 pub mod probe;
 
 pub use filter::SYSTEM_CALLS;
+pub use launch::{Launch, NotLaunched};
 pub use limits::JailLimits;
+pub use program::PROGRAM_SYSTEM_CALLS;
 
 use std::fmt;
 
@@ -63,12 +70,21 @@ pub enum Refused {
     /// The kernel has no system call filter, or not for this processor.
     #[error("the kernel cannot filter system calls")]
     SystemCalls,
+    /// The kernel has no Landlock, without which a program that opens files could open any.
+    #[error("the kernel cannot confine files")]
+    Files,
 }
 
 impl Refused {
     /// Every reason, in the order of their numbers on the wire.
-    pub const ALL: [Self; 5] =
-        [Self::Limits, Self::FilesOpen, Self::Privileges, Self::Dumpable, Self::SystemCalls];
+    pub const ALL: [Self; 6] = [
+        Self::Limits,
+        Self::FilesOpen,
+        Self::Privileges,
+        Self::Dumpable,
+        Self::SystemCalls,
+        Self::Files,
+    ];
 }
 
 impl Reached {
@@ -90,6 +106,20 @@ impl Reached {
             Some(Refused::SystemCalls)
         } else {
             None
+        }
+    }
+}
+
+impl Reached {
+    /// The first wall that is required around a program, and does not stand.
+    ///
+    /// A program opens its libraries by their paths, so that only Landlock keeps it from other files. Executing it makes it
+    /// dumpable again.
+    #[must_use]
+    pub const fn missing_around_program(&self) -> Option<Refused> {
+        match (Self { undumpable: true, ..*self }).missing() {
+            None if !self.landlock => Some(Refused::Files),
+            missing => missing,
         }
     }
 }
@@ -138,6 +168,9 @@ pub fn enter(limits: JailLimits, mode: JailMode) -> Result<Reached, Refused> {
     }
 }
 
+/// The descriptors under which the two pipes of an order are read: nothing else is, but the socket.
+pub const PIPES: [u64; 2] = only::PIPES;
+
 /// Ends the calling process after so many seconds of wall-clock time; 0 calls that off. Works inside the jail.
 pub fn alarm(seconds: u64) {
     kernel::alarm(seconds);
@@ -170,6 +203,15 @@ mod tests {
         ] {
             assert_eq!(reached.missing(), Some(missing), "{reached}");
         }
+    }
+
+    #[test]
+    fn a_program_needs_landlock_too_and_cannot_stay_undumpable() {
+        let whole = Reached { landlock: true, undumpable: false, ..WHOLE };
+        assert_eq!(whole.missing_around_program(), None);
+        assert_eq!(WHOLE.missing_around_program(), Some(Refused::Files));
+        let unfiltered = Reached { system_calls: false, ..whole };
+        assert_eq!(unfiltered.missing_around_program(), Some(Refused::SystemCalls));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::core::key::{KeyText, SECRET_BYTES};
 use crate::core::refused::{Refused, Thing};
 use crate::io::clock::Clock;
 use crate::io::jail;
-use crate::io::media::{Examiner, MediaLimits, MediaSettings};
+use crate::io::media::{Examiner, MediaLimits, MediaSettings, VideoLimits};
 use crate::io::objects::Place;
 use crate::io::seal::{KeyRing, RingError};
 use crate::io::shards::{self, Shards, ShardsError};
@@ -162,8 +162,18 @@ fn media_settings(settings: &Settings) -> MediaSettings {
             memory_bytes_max: from.memory_max.0,
             by_coefficients: from.jpeg_by_coefficients,
             item_time_max: from.item_time_max,
+            video: VideoLimits {
+                interval_millis: u32::try_from(from.video_interval.as_millis()).unwrap_or(u32::MAX),
+                scene_percent: from.video_scene_percent,
+                frames_max: from.video_frames_max,
+                streams_max: from.video_streams_max,
+                memory_bytes_max: from.video_memory_max.0,
+                time_max: from.video_time_max,
+            },
             ..usual.limits
         },
+        ffmpeg: from.ffmpeg.clone().or_else(MediaSettings::ffmpeg_in_path).filter(|_| from.video),
+        videos: from.videos as usize,
     }
 }
 

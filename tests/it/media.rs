@@ -5,6 +5,9 @@ mod hostile;
 mod jail;
 mod matrix;
 mod pool;
+mod clips;
+mod video;
+mod sloppy;
 
 use bulwark::core::media::{Examined, Part};
 use bulwark::core::signal::Bits256;
@@ -18,6 +21,12 @@ fn program() -> PathBuf {
 
 fn examiner(settings: MediaSettings) -> Examiner {
     Examiner::start(program(), MediaSettings { workers: settings.workers.min(2), ..settings })
+}
+
+/// One that decodes video with the `ffmpeg` of this machine, without which no test of video passes.
+fn filmer(settings: MediaSettings) -> Examiner {
+    let ffmpeg = Some(clips::ffmpeg());
+    examiner(MediaSettings { ffmpeg, ..settings })
 }
 
 fn sealed(bytes: &[u8]) -> SealedBlob {

@@ -1,7 +1,7 @@
 //! What is asked of the banks: signals to look for, scores to weigh, and what could not be examined.
 
 use crate::core::bank::PDQ_QUALITY_MIN;
-use crate::core::media::{Digests, Examined, Part};
+use crate::core::media::{Digests, Examined, Part, Picture};
 use crate::core::signal::{Bits256, Signal};
 use crate::core::verdict::{Check, CheckState, Covered, Dihedral, Form};
 use std::sync::Arc;
@@ -171,18 +171,25 @@ impl Question {
         }
         for picture in &part.pictures {
             self.by_coefficients |= picture.by_coefficients;
-            // Symmetries of a symmetric picture are equal: each value is looked for once.
-            let forms = Dihedral::ALL.into_iter().zip(picture.hashes).enumerate();
-            let forms = forms.filter(|(place, (_, bits))| !picture.hashes[..*place].contains(bits));
-            self.probes.extend(forms.map(|(_, form)| form).map(|(dihedral, bits)| Probe {
-                signal: Signal::Pdq(bits),
-                quality: Some(picture.quality),
-                form: picture.form,
-                dihedral,
-                part: Arc::clone(&place),
-                frame: picture.frame,
-            }));
+            self.add_picture(picture, &place, Signal::Pdq);
         }
+        for frame in &part.frames {
+            self.add_picture(&frame.picture, &place, Signal::VpdqFrame);
+        }
+    }
+
+    fn add_picture(&mut self, picture: &Picture, place: &Arc<str>, signal: fn(Bits256) -> Signal) {
+        // Symmetries of a symmetric picture are equal: each value is looked for once.
+        let forms = Dihedral::ALL.into_iter().zip(picture.hashes).enumerate();
+        let forms = forms.filter(|(place, (_, bits))| !picture.hashes[..*place].contains(bits));
+        self.probes.extend(forms.map(|(_, form)| form).map(|(dihedral, bits)| Probe {
+            signal: signal(bits),
+            quality: Some(picture.quality),
+            form: picture.form,
+            dihedral,
+            part: Arc::clone(place),
+            frame: picture.frame,
+        }));
     }
 
     /// What signals alone ask: the bytes were not seen, and the coverage says so.

@@ -8,3 +8,6 @@ pub struct JailLimits {
     /// Processor time over the life of the process, in seconds.
     pub processor_seconds: u64,
 }
+
+/// Seconds of processor time between the signal that asks a program to end and the one that ends it.
+pub(super) const GRACE_SECONDS: u64 = 2;

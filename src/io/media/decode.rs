@@ -19,6 +19,7 @@ mod jxl;
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Format, Picture};
+use crate::core::raster::Raster;
 use crate::core::verdict::CheckState;
 use forms::Forms;
 use room::{Room, Stop};
@@ -84,4 +85,30 @@ pub(super) fn decode(
         Err(stop) => stop.state(),
     };
     Decoded { pictures, image, reason, codestream }
+}
+
+/// Hashes a frame of a video in every form, as the one with this number; how many hashes were handed out, and why not all.
+pub(super) fn hash_frame(
+    raster: &Raster,
+    (number, at_millis): (u32, u32),
+    limits: &MediaLimits,
+    pictures_left: u32,
+    tell: &mut dyn FnMut(Picture),
+) -> (u32, Option<(CheckState, Reason)>) {
+    let mut forms = Forms::new(limits, pictures_left, tell).of_video(number);
+    forms.at(at_millis);
+    let taken = forms.take(raster, 1);
+    (forms.pictures(), taken.err().map(Stop::state))
+}
+
+/// Whether a frame of this size may be hashed; else why not.
+pub(super) fn admit_frame(
+    width: u32,
+    height: u32,
+    limits: &MediaLimits,
+) -> Result<(), (CheckState, Reason)> {
+    // The program that decodes has limits of its own: compared are the frame and the bytes that it comes in.
+    let memory = limits.memory_bytes_max.saturating_sub(BESIDE_PICTURES);
+    let room = Room { limits, file_len: u64::MAX, memory };
+    room.admit(width, height, 4).map_err(Stop::state)
 }

@@ -7,6 +7,7 @@ use super::found::{Begun, Ended, Found, Tell};
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Format, sniff};
+use crate::core::tail::film::{FilmEnd, film_end};
 use crate::core::tail::{
     behind_codestream, ends_as_zip, has_more_pictures, has_tracks, picture_len, unshown, within,
 };
@@ -115,6 +116,19 @@ fn is_more_than_a_note(bytes: &[u8]) -> bool {
     let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
     let last = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(first);
     last - first.min(last) >= BEHIND_UNREMARKED
+}
+
+/// What is wrong with the container of a video, whatever a decoder makes of it: it is cut, or something is behind it.
+pub(super) fn around_film(bytes: &[u8]) -> Option<(CheckState, Reason)> {
+    match film_end(sniff(bytes), bytes) {
+        FilmEnd::Unsaid => None,
+        FilmEnd::Cut => Some((CheckState::Corrupt, Reason::Truncated)),
+        FilmEnd::At(end) => {
+            let rest = bytes.get(end..).unwrap_or_default();
+            let hides = known_in(rest).is_some() || is_more_than_a_note(rest);
+            hides.then_some((CheckState::NotExpanded, Reason::Behind))
+        }
+    }
 }
 
 /// Where a known file begins in bytes that a viewer passes over.

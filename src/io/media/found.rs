@@ -2,7 +2,7 @@
 
 use super::limits::MediaLimits;
 use super::reason::Reason;
-use crate::core::media::{Digests, Format, Part, Picture};
+use crate::core::media::{Digests, Format, Part, Picture, VideoFrame};
 use crate::core::verdict::CheckState;
 
 /// The next piece. Parts nest as archives do: what is found belongs to the innermost part that has begun.
@@ -14,6 +14,29 @@ pub(super) enum Found {
     Picture(Picture),
     /// It has been examined as far as it will be.
     Ended(Ended),
+    /// A hash of a frame of video.
+    Frame(VideoFrame),
+    /// One of its video streams has been watched to where its frames end.
+    Watched(Watched),
+}
+
+/// What a worker saw of one video stream, beside the frames. How the decoding program ended is for the service to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watched {
+    /// Sampled frames, whatever could be hashed of them.
+    pub(super) frames: u32,
+    /// There is no such stream.
+    pub(super) is_absent: bool,
+    /// Streams of sound that the program named; none where it is not clear what some stream is.
+    pub(super) sounds: u32,
+    /// Streams of video among them; never fewer than there are, when the program named any.
+    pub(super) videos: u32,
+    /// Streams that hold pictures and are not decoded, and why that is.
+    pub(super) beside: Reason,
+    /// Checked where nothing was amiss.
+    pub(super) state: CheckState,
+    /// What was.
+    pub(super) reason: Reason,
 }
 
 /// A part that is going to be examined.
@@ -61,13 +84,14 @@ pub(super) struct Findings<'a> {
     /// Whether the innermost part that has begun may hold more than pictures; one for each in `open`.
     holds_more: Vec<bool>,
     pictures: u32,
+    watched: Option<Watched>,
 }
 
 impl<'a> Findings<'a> {
     /// Nothing yet, of an item of this format.
     pub(super) fn new(limits: &'a MediaLimits, format: Format) -> Self {
         let (parts, open, holds_more) = (Vec::new(), Vec::new(), Vec::new());
-        Self { limits, format, parts, open, holds_more, pictures: 0 }
+        Self { limits, format, parts, open, holds_more, pictures: 0, watched: None }
     }
 
     /// How much was found: what got farther has more of it.
@@ -83,13 +107,15 @@ impl<'a> Findings<'a> {
         match found {
             Found::Begun(begun) => self.begin(begun),
             Found::Picture(picture) => {
-                let part = self.open.last().and_then(|own| self.parts.get_mut(*own));
-                let part = part.ok_or(Nonsense)?;
-                if self.pictures >= self.limits.pictures_max {
-                    return Err(Nonsense);
-                }
-                self.pictures += 1;
-                part.pictures.push(picture);
+                self.innermost()?.pictures.push(picture);
+                Ok(())
+            }
+            Found::Frame(frame) => {
+                self.innermost()?.frames.push(frame);
+                Ok(())
+            }
+            Found::Watched(watched) => {
+                self.watched = Some(watched);
                 Ok(())
             }
             Found::Ended(ended) => {
@@ -97,7 +123,7 @@ impl<'a> Findings<'a> {
                 let part = part.ok_or(Nonsense)?;
                 // A check that is said to be done has something to show.
                 let hollow = (ended.image == CheckState::Checked && part.pictures.is_empty())
-                    || ended.video == CheckState::Checked;
+                    || (ended.video == CheckState::Checked && part.frames.is_empty());
                 if hollow {
                     return Err(Nonsense);
                 }
@@ -108,6 +134,23 @@ impl<'a> Findings<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// The part that one more hash belongs to, where there may be one more.
+    fn innermost(&mut self) -> Result<&mut Part, Nonsense> {
+        let part = self.open.last().and_then(|own| self.parts.get_mut(*own)).ok_or(Nonsense)?;
+        self.pictures = self.pictures.checked_add(1).ok_or(Nonsense)?;
+        if self.pictures > self.limits.pictures_max { Err(Nonsense) } else { Ok(part) }
+    }
+
+    /// Hashes that there may still be.
+    pub(super) fn pictures_left(&self) -> u32 {
+        self.limits.pictures_max.saturating_sub(self.pictures)
+    }
+
+    /// What was seen of the last stream, once.
+    pub(super) fn watched(&mut self) -> Option<Watched> {
+        self.watched.take()
     }
 
     fn begin(&mut self, begun: Begun) -> Result<(), Nonsense> {
@@ -135,6 +178,7 @@ impl<'a> Findings<'a> {
             format: begun.format,
             digests: begun.digests,
             pictures: Vec::new(),
+            frames: Vec::new(),
             exact: begun.exact,
             // Until it has ended: whoever reads this early must not take it for done.
             image: CheckState::NotExpanded,

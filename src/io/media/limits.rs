@@ -33,6 +33,39 @@ pub struct MediaLimits {
     pub by_coefficients: bool,
     /// Time for one item, from being handed to a worker.
     pub item_time_max: Duration,
+    /// Limits of a video, which takes more of everything.
+    pub video: VideoLimits,
+}
+
+/// Limits of one video; pixels and sides of a frame are limited as those of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoLimits {
+    /// Milliseconds from one sampled frame to the next, at most; 0 samples every frame.
+    pub interval_millis: u32,
+    /// How much a frame has to differ from the one before it to be sampled, too, in hundredths of what two frames can
+    /// differ; 100 samples by the clock alone.
+    pub scene_percent: u32,
+    /// Sampled frames of the whole file.
+    pub frames_max: u32,
+    /// Video streams of a file, covers included.
+    pub streams_max: u32,
+    /// Address space of the decoding program, in bytes.
+    pub memory_bytes_max: u64,
+    /// Time for one video, from being handed to the decoding program.
+    pub time_max: Duration,
+}
+
+impl Default for VideoLimits {
+    fn default() -> Self {
+        Self {
+            interval_millis: 1_000,
+            scene_percent: 40,
+            frames_max: 3_600,
+            streams_max: 4,
+            memory_bytes_max: 2 << 30,
+            time_max: Duration::from_secs(120),
+        }
+    }
 }
 
 impl Default for MediaLimits {
@@ -51,6 +84,7 @@ impl Default for MediaLimits {
             memory_bytes_max: 2 << 30,
             by_coefficients: false,
             item_time_max: Duration::from_secs(10),
+            video: VideoLimits::default(),
         }
     }
 }

@@ -2,10 +2,13 @@
 
 mod settings;
 mod hired;
+mod film;
+mod filming;
 
 pub use settings::MediaSettings;
 
 use super::blob::SealedBlob;
+use super::command::demuxer;
 use super::examine::without_looking;
 use super::found::Findings;
 use super::limits::MediaLimits;
@@ -13,6 +16,8 @@ use super::reason::Reason;
 use crate::core::media::{Examined, Format, Part, sniff};
 use crate::core::verdict::CheckState;
 use crate::io::jail::Reached;
+use film::Studio;
+use filming::film;
 use hired::{Hired, NotHired};
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -31,6 +36,8 @@ pub struct ExaminerStatus {
     pub why_not: String,
     /// Which walls stand around the last worker that was hired.
     pub walls: Option<Reached>,
+    /// There is a program that decodes video.
+    pub decodes_video: bool,
     /// Worker processes that live now.
     pub workers_alive: usize,
     /// Worker processes that there may be.
@@ -50,6 +57,8 @@ struct Shared {
     settings: MediaSettings,
     /// One permit for each worker that may be busy.
     desks: Semaphore,
+    /// One permit for each video that may be in work.
+    video_desks: Semaphore,
     idle: Mutex<Vec<Hired>>,
     waiting: AtomicUsize,
     alive: Arc<AtomicUsize>,
@@ -82,11 +91,12 @@ impl Examiner {
     /// `program` is this program: `std::env::current_exe()`.
     #[must_use]
     pub fn start(program: PathBuf, settings: MediaSettings) -> Self {
-        let workers = settings.workers.max(1);
+        let (workers, videos) = (settings.workers.max(1), settings.videos.max(1));
         let shared = Arc::new(Shared {
             program,
-            settings: MediaSettings { workers, ..settings },
+            settings: MediaSettings { workers, videos, ..settings },
             desks: Semaphore::new(workers),
+            video_desks: Semaphore::new(videos),
             idle: Mutex::new(Vec::new()),
             waiting: AtomicUsize::new(0),
             alive: Arc::new(AtomicUsize::new(0)),
@@ -129,10 +139,17 @@ impl Examiner {
         deadline: Instant,
     ) -> Examined {
         let format = sniff(blob.head());
-        let parts = if let Some((image, video, reason)) = without_looking(format, blob.len()) {
+        let shared = &self.shared;
+        let ffmpeg = shared.settings.ffmpeg.as_deref();
+        let ffmpeg = ffmpeg.filter(|_| demuxer(format, blob.head()).is_some() && !blob.is_empty());
+        let parts = if let Some(ffmpeg) = ffmpeg {
+            let (launcher, jail) = (&*shared.program, shared.settings.jail);
+            let studio = Studio { launcher, ffmpeg, jail, limits };
+            shared.film(&blob, format, &studio, deadline).await
+        } else if let Some((image, video, reason)) = without_looking(format, blob.len()) {
             whole(format, image, video, reason)
         } else {
-            self.shared.ask(&blob, format, limits, deadline).await
+            shared.ask(&blob, format, limits, deadline).await
         };
         let mut examined = Examined { parts };
         if let Some(first) = examined.parts.first_mut() {
@@ -155,6 +172,7 @@ impl Examiner {
             ready: walls.is_some(),
             why_not,
             walls,
+            decodes_video: self.shared.settings.ffmpeg.as_ref().is_some_and(|path| path.is_file()),
             workers_alive: self.shared.alive.load(Ordering::Relaxed),
             workers_max: self.shared.settings.workers,
             restarts: self.shared.restarts.load(Ordering::Relaxed),
@@ -168,6 +186,7 @@ fn whole(format: Format, image: CheckState, video: CheckState, reason: Reason) -
         format,
         digests: None,
         pictures: Vec::new(),
+        frames: Vec::new(),
         exact: CheckState::Checked,
         image,
         video,
@@ -188,7 +207,7 @@ impl Shared {
         // Nobody has looked at a byte: whatever the format, a video may stand behind it.
         let unseen = |(state, reason)| whole(format, state, state, reason);
         let end = tokio::time::Instant::from_std(deadline);
-        let _desk = match self.desk(end).await {
+        let _desk = match self.desk(&self.desks, end).await {
             Ok(desk) => desk,
             Err(why) => return unseen(why),
         };
@@ -234,17 +253,60 @@ impl Shared {
         if parts.is_empty() { unseen(why) } else { parts }
     }
 
-    /// Leave to have a worker, when there is room to wait for one and time enough.
-    async fn desk(
+    /// Has a video examined by a worker of its own, which has seen what a hostile program made of it and is given nothing
+    /// else. What was found before an end that came too early is kept; there is no second try.
+    async fn film(
         &self,
+        blob: &SealedBlob,
+        format: Format,
+        studio: &Studio<'_>,
+        deadline: Instant,
+    ) -> Vec<Part> {
+        let unseen = |(state, reason)| whole(format, state, state, reason);
+        let end = tokio::time::Instant::from_std(deadline);
+        let _desk = match self.desk(&self.video_desks, end).await {
+            Ok(desk) => desk,
+            Err(why) => return unseen(why),
+        };
+        let mut worker = match timeout_at(end, self.hire()).await {
+            Err(_) => return unseen(LATE),
+            Ok(Err(not_hired)) => {
+                return unseen((CheckState::SourceUnavailable, not_hired.reason()));
+            }
+            Ok(Ok(worker)) => worker,
+        };
+        let limits = studio.limits;
+        let mut findings = Findings::new(limits, format);
+        let item_end = end.min(tokio::time::Instant::now() + limits.video.time_max);
+        let filmed = film(studio, &mut worker, (blob, format), &mut findings);
+        let why = match timeout_at(item_end, filmed).await {
+            Ok(Ok(())) => match findings.whole() {
+                Ok(parts) => return parts,
+                Err(_) => (CheckState::Corrupt, Reason::DecoderCrashed),
+            },
+            Ok(Err(why)) => why,
+            Err(_) => {
+                worker.last_words(limits, &mut findings);
+                LATE
+            }
+        };
+        self.lost();
+        let parts = findings.broken_off(why.0, why.1);
+        if parts.is_empty() { unseen(why) } else { parts }
+    }
+
+    /// Leave to have a worker, when there is room to wait for one and time enough.
+    async fn desk<'a>(
+        &self,
+        desks: &'a Semaphore,
         end: tokio::time::Instant,
-    ) -> Result<SemaphorePermit<'_>, (CheckState, Reason)> {
-        if let Ok(desk) = self.desks.try_acquire() {
+    ) -> Result<SemaphorePermit<'a>, (CheckState, Reason)> {
+        if let Ok(desk) = desks.try_acquire() {
             return Ok(desk);
         }
         let _waiting = Waiting::enter(&self.waiting, self.settings.waiting_max)
             .ok_or((CheckState::Shed, Reason::Queue))?;
-        let desk = timeout_at(end, self.desks.acquire()).await.map_err(|_| LATE)?;
+        let desk = timeout_at(end, desks.acquire()).await.map_err(|_| LATE)?;
         // The semaphore is never closed; were it, there would be no worker.
         desk.map_err(|_| (CheckState::SourceUnavailable, Reason::NoWorker))
     }

@@ -33,10 +33,16 @@ pub(super) enum Reason {
     Queue,
     Behind,
     Hidden,
+    Streams,
+    Resized,
+    Untimed,
+    Attached,
+    Subtitles,
+    Later,
 }
 
 impl Reason {
-    const ALL: [(Self, &'static str); 30] = [
+    const ALL: [(Self, &'static str); 36] = [
         (Self::Nothing, ""),
         (Self::NoBytes, "no bytes"),
         (Self::Truncated, "data ends early"),
@@ -67,6 +73,12 @@ impl Reason {
         (Self::Queue, "too many items are waiting"),
         (Self::Behind, "bytes behind the end were not examined"),
         (Self::Hidden, "the archive holds more than its directory says"),
+        (Self::Streams, "more video streams than are examined"),
+        (Self::Resized, "frames larger than the first were made smaller"),
+        (Self::Untimed, "frames without a time"),
+        (Self::Attached, "attached files were not examined"),
+        (Self::Subtitles, "drawn subtitles were not examined"),
+        (Self::Later, "video may begin later than was looked for"),
     ];
 
     /// The words.

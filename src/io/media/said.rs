@@ -1,10 +1,10 @@
 //! The pieces that a worker says of an item, and how the service doubts each of them.
 
-use super::found::{Begun, Ended, Found, Nonsense};
+use super::found::{Begun, Ended, Found, Nonsense, Watched};
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use super::wire::{number_of, value_of};
-use crate::core::media::{Digests, Format, Picture};
+use crate::core::media::{Digests, Format, Picture, VideoFrame};
 use crate::core::signal::Bits256;
 use crate::core::verdict::{CheckState, Form};
 use prost::Message;
@@ -12,7 +12,7 @@ use prost::Message;
 /// Longest piece, in bytes.
 pub(super) const SAID_BYTES_MAX: u32 = 4096;
 
-const STATES: [CheckState; 8] = [
+const STATES: [CheckState; 9] = [
     CheckState::Checked,
     CheckState::NotApplicable,
     CheckState::UnsupportedFormat,
@@ -21,6 +21,7 @@ const STATES: [CheckState; 8] = [
     CheckState::Corrupt,
     CheckState::NotExpanded,
     CheckState::Encrypted,
+    CheckState::Deadline,
 ];
 
 const FORMS: [Form; 5] =
@@ -50,7 +51,7 @@ const FORMATS: [Format; 18] = [
 /// What a worker says while it examines an item: one piece of what it found, or nothing more.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Said {
-    #[prost(oneof = "Piece", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Piece", tags = "1, 2, 3, 4, 5, 6")]
     piece: Option<Piece>,
 }
 
@@ -65,6 +66,10 @@ enum Piece {
     /// Everything was said.
     #[prost(bool, tag = "4")]
     Finished(bool),
+    #[prost(message, tag = "5")]
+    Frame(FrameSaid),
+    #[prost(message, tag = "6")]
+    Watched(WatchedSaid),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -97,6 +102,34 @@ struct PictureSaid {
     hashes: Vec<u8>,
     #[prost(bool, tag = "7")]
     by_coefficients: bool,
+    #[prost(uint32, optional, tag = "8")]
+    at_millis: Option<u32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FrameSaid {
+    #[prost(uint32, tag = "1")]
+    stream: u32,
+    #[prost(message, optional, tag = "2")]
+    picture: Option<PictureSaid>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct WatchedSaid {
+    #[prost(uint32, tag = "1")]
+    frames: u32,
+    #[prost(bool, tag = "2")]
+    is_absent: bool,
+    #[prost(uint32, tag = "3")]
+    sounds: u32,
+    #[prost(uint32, tag = "4")]
+    videos: u32,
+    #[prost(uint32, tag = "5")]
+    beside: u32,
+    #[prost(uint32, tag = "6")]
+    state: u32,
+    #[prost(uint32, tag = "7")]
+    reason: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -123,14 +156,19 @@ impl Said {
                     exact: number_of(&STATES, |s| *s == begun.exact),
                     holds_more: begun.holds_more,
                 }),
-                Found::Picture(picture) => Piece::Picture(PictureSaid {
-                    form: number_of(&FORMS, |f| *f == picture.form),
-                    frame: picture.frame,
-                    width: picture.width,
-                    height: picture.height,
-                    quality: picture.quality,
-                    by_coefficients: picture.by_coefficients,
-                    hashes: picture.hashes.iter().flat_map(|bits| bits.to_bytes()).collect(),
+                Found::Picture(picture) => Piece::Picture(say_picture(picture)),
+                Found::Frame(frame) => Piece::Frame(FrameSaid {
+                    stream: frame.stream,
+                    picture: Some(say_picture(&frame.picture)),
+                }),
+                Found::Watched(watched) => Piece::Watched(WatchedSaid {
+                    frames: watched.frames,
+                    is_absent: watched.is_absent,
+                    sounds: watched.sounds,
+                    videos: watched.videos,
+                    beside: watched.beside.number(),
+                    state: number_of(&STATES, |s| *s == watched.state),
+                    reason: watched.reason.number(),
                 }),
                 Found::Ended(ended) => Piece::Ended(EndedSaid {
                     image: number_of(&STATES, |s| *s == ended.image),
@@ -157,7 +195,24 @@ impl Said {
                 holds_more: said.holds_more,
                 place: said.place,
             }),
-            Piece::Picture(said) => Found::Picture(hear_picture(&said, limits)?),
+            Piece::Picture(said) => Found::Picture(hear_picture(&said, limits, limits.frames_max)?),
+            Piece::Frame(said) => {
+                let picture = said.picture.ok_or(Nonsense)?;
+                let picture = hear_picture(&picture, limits, limits.video.frames_max)?;
+                if said.stream >= limits.video.streams_max || picture.at_millis.is_none() {
+                    return Err(Nonsense);
+                }
+                Found::Frame(VideoFrame { stream: said.stream, picture })
+            }
+            Piece::Watched(said) => Found::Watched(Watched {
+                frames: said.frames,
+                is_absent: said.is_absent,
+                sounds: said.sounds,
+                videos: said.videos,
+                beside: Reason::read(said.beside).ok_or(Nonsense)?,
+                state: state(said.state)?,
+                reason: Reason::read(said.reason).ok_or(Nonsense)?,
+            }),
             Piece::Ended(said) => Found::Ended(Ended {
                 image: state(said.image)?,
                 video: state(said.video)?,
@@ -178,11 +233,28 @@ fn read_digests(bytes: &[u8]) -> Result<Option<Digests>, Nonsense> {
     Ok(Some(Digests { md5: *md5, sha1: *sha1, sha256 }))
 }
 
-fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Nonsense> {
+fn say_picture(picture: &Picture) -> PictureSaid {
+    PictureSaid {
+        form: number_of(&FORMS, |f| *f == picture.form),
+        frame: picture.frame,
+        width: picture.width,
+        height: picture.height,
+        quality: picture.quality,
+        by_coefficients: picture.by_coefficients,
+        hashes: picture.hashes.iter().flat_map(|bits| bits.to_bytes()).collect(),
+        at_millis: picture.at_millis,
+    }
+}
+
+fn hear_picture(
+    said: &PictureSaid,
+    limits: &MediaLimits,
+    frames_max: u32,
+) -> Result<Picture, Nonsense> {
     let side = 1..=limits.side_max;
     let fits = side.contains(&said.width)
         && side.contains(&said.height)
-        && said.frame < limits.frames_max
+        && said.frame < frames_max
         && said.quality <= 100
         && (limits.by_coefficients || !said.by_coefficients)
         && said.hashes.len() == 8 * 32;
@@ -196,6 +268,7 @@ fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Non
     Ok(Picture {
         form: value_of(&FORMS, said.form).copied().ok_or(Nonsense)?,
         frame: said.frame,
+        at_millis: said.at_millis,
         width: said.width,
         height: said.height,
         quality: said.quality,
@@ -206,6 +279,7 @@ fn hear_picture(said: &PictureSaid, limits: &MediaLimits) -> Result<Picture, Non
 
 #[cfg(test)]
 mod tests {
+    use super::super::limits::VideoLimits;
     use super::super::wire::framed;
     use super::*;
     use proptest::prelude::*;
@@ -214,6 +288,7 @@ mod tests {
         Picture {
             form: Form::Trimmed,
             frame: 3,
+            at_millis: Some(40),
             width: 64,
             height: 48,
             quality: 77,
@@ -222,7 +297,7 @@ mod tests {
         }
     }
 
-    fn pieces() -> [Found; 3] {
+    fn pieces() -> [Found; 5] {
         let digests = Some(Digests { md5: [1; 16], sha1: [2; 20], sha256: [3; 32] });
         let (place, exact) = ("12/0/999".to_owned(), CheckState::Checked);
         [
@@ -232,6 +307,16 @@ mod tests {
                 image: CheckState::TooLarge,
                 video: CheckState::NotApplicable,
                 reason: Reason::Frames,
+            }),
+            Found::Frame(VideoFrame { stream: 2, picture: picture() }),
+            Found::Watched(Watched {
+                frames: 3,
+                is_absent: true,
+                sounds: 4,
+                videos: 2,
+                beside: Reason::Attached,
+                state: CheckState::Deadline,
+                reason: Reason::OutOfTime,
             }),
         ]
     }
@@ -265,6 +350,14 @@ mod tests {
             Picture { by_coefficients: true, ..picture() },
         ] {
             wrong.push(Found::Picture(picture));
+        }
+        let limits = VideoLimits::default();
+        for (stream, picture) in [
+            (limits.streams_max, picture()),
+            (0, Picture { at_millis: None, ..picture() }),
+            (0, Picture { frame: limits.frames_max, ..picture() }),
+        ] {
+            wrong.push(Found::Frame(VideoFrame { stream, picture }));
         }
         for found in &wrong {
             assert_eq!(read(found), Err(Nonsense), "{found:?}");

@@ -1,7 +1,7 @@
 //! What service and worker say to each other over their socket, and how the service doubts what it hears.
 
 use super::found::Nonsense;
-use super::limits::MediaLimits;
+use super::limits::{MediaLimits, VideoLimits};
 use crate::io::jail::{JailMode, Reached, Refused};
 use bytes::{Buf as _, BytesMut};
 use prost::Message;
@@ -52,6 +52,12 @@ pub(super) struct Setup {
     memory_bytes_max: u64,
     #[prost(uint64, tag = "14")]
     item_millis_max: u64,
+    #[prost(uint32, tag = "15")]
+    video_frames_max: u32,
+    #[prost(uint32, tag = "16")]
+    video_streams_max: u32,
+    #[prost(uint64, tag = "17")]
+    video_millis_max: u64,
 }
 
 impl Setup {
@@ -71,6 +77,9 @@ impl Setup {
             border_tolerance: limits.border_tolerance.into(),
             memory_bytes_max: limits.memory_bytes_max,
             item_millis_max: u64::try_from(limits.item_time_max.as_millis()).unwrap_or(u64::MAX),
+            video_frames_max: limits.video.frames_max,
+            video_streams_max: limits.video.streams_max,
+            video_millis_max: u64::try_from(limits.video.time_max.as_millis()).unwrap_or(u64::MAX),
         }
     }
 
@@ -94,6 +103,13 @@ impl Setup {
             memory_bytes_max: self.memory_bytes_max,
             by_coefficients: false,
             item_time_max: Duration::from_millis(self.item_millis_max),
+            // What else there is of them is for the program that decodes.
+            video: VideoLimits {
+                frames_max: self.video_frames_max,
+                streams_max: self.video_streams_max,
+                time_max: Duration::from_millis(self.video_millis_max),
+                ..VideoLimits::default()
+            },
         }
     }
 }
@@ -107,6 +123,23 @@ pub(super) struct Order {
     /// Whether large JPEG may be hashed from their coefficients.
     #[prost(bool, tag = "2")]
     pub(super) by_coefficients: bool,
+    /// A video stream of it, whose frames and log come through two pipes that travel beside the message, too.
+    #[prost(message, optional, tag = "3")]
+    pub(super) watch: Option<Watch>,
+}
+
+/// Which video stream, and how much may still be found in the item.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct Watch {
+    /// Which of its video streams, from 0.
+    #[prost(uint32, tag = "1")]
+    pub(super) stream: u32,
+    /// Frames that may still be sampled.
+    #[prost(uint32, tag = "2")]
+    pub(super) frames_left: u32,
+    /// Hashes that there may still be.
+    #[prost(uint32, tag = "3")]
+    pub(super) pictures_left: u32,
 }
 
 /// First message of a worker: which walls stand, or which one is missing.
@@ -207,7 +240,9 @@ mod tests {
 
     #[test]
     fn what_is_said_at_the_beginning_is_heard_unchanged() {
-        let limits = MediaLimits { side_max: 7, border_tolerance: 3, ..MediaLimits::default() };
+        let video = VideoLimits { frames_max: 9, ..VideoLimits::default() };
+        let limits =
+            MediaLimits { side_max: 7, border_tolerance: 3, video, ..MediaLimits::default() };
         let setup = Setup::new(&limits, JailMode::Reduced, 9);
         assert_eq!((setup.limits(), setup.jail()), (limits, JailMode::Reduced));
         let reached = Reached { landlock: true, ..Reached::default() };
@@ -218,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_message_is_read_when_it_is_whole_and_never_when_it_is_too_long() {
-        let order = Order { len: 300, by_coefficients: true };
+        let order = Order { len: 300, by_coefficients: true, watch: None };
         let bytes = framed(&order);
         let mut read = BytesMut::new();
         for byte in &bytes {

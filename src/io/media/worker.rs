@@ -1,15 +1,18 @@
 //! The body of the worker process: one thread that locks itself in, then examines one item after another.
 
-use super::examine::examine;
+use super::examine::{around_film, examine};
+use super::found::Found;
 use super::said::Said;
+use super::watch::watch;
 use super::wire::{Hello, ORDER_BYTES_MAX, Order, Setup, framed};
 use crate::io::jail::{self, JailLimits, map::Mapped, probe};
 use prost::Message;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::io::{self, IoSliceMut, Stdin};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Runs a worker until the service closes the socket, which is its standard input.
 ///
@@ -41,21 +44,37 @@ fn serve(socket: &Socket) -> io::Result<()> {
         return Err(io::ErrorKind::Unsupported.into());
     }
     // A worker whose service died in the middle of an item must not go on for ever.
-    let alarm_seconds = limits.item_time_max.as_secs().saturating_mul(2).saturating_add(1);
-    while let Some((order, file)) = socket.receive()? {
+    let alarm_after =
+        |time: Duration| jail::alarm(time.as_secs().saturating_mul(2).saturating_add(1));
+    // Each piece goes out before the next is looked for: if this process dies of that one, the others are known.
+    let mut tell = |found: Found| {
+        if socket.send(&framed(&Said::of(&found))).is_err() {
+            // The service has hung up: nobody is left to look for.
+            std::process::exit(1);
+        }
+    };
+    while let Some((order, files)) = socket.receive()? {
         let order = Order::decode(order.as_slice())?;
         limits.by_coefficients = order.by_coefficients;
-        let file = file.ok_or(io::ErrorKind::InvalidData)?;
+        let mut files = files.into_iter();
+        let file = files.next().ok_or(io::ErrorKind::InvalidData)?;
         let len = usize::try_from(order.len).map_err(|_| io::ErrorKind::InvalidData)?;
-        jail::alarm(alarm_seconds);
         let item = Mapped::new(file.as_fd(), len)?;
-        // Each piece goes out before the next is looked for: if this process dies of that one, the others are known.
-        examine(item.bytes(), &limits, &mut |found| {
-            if socket.send(&framed(&Said::of(&found))).is_err() {
-                // The service has hung up: nobody is left to look for.
-                std::process::exit(1);
+        if let Some(order) = order.watch {
+            let (pixels, log) = files.next().zip(files.next()).ok_or(io::ErrorKind::InvalidData)?;
+            let number = |pipe: &OwnedFd| u64::from(pipe.as_raw_fd().unsigned_abs());
+            let numbers = [number(&pixels), number(&log)];
+            if numbers != jail::PIPES {
+                return Err(io::ErrorKind::InvalidData.into());
             }
-        });
+            alarm_after(limits.video.time_max);
+            // Once for the file, with its first stream.
+            let around = if order.stream == 0 { around_film(item.bytes()) } else { None };
+            watch((pixels.as_fd(), log.as_fd()), (order, around), &limits, &mut tell)?;
+        } else {
+            alarm_after(limits.item_time_max);
+            examine(item.bytes(), &limits, &mut tell);
+        }
         jail::alarm(0);
         socket.send(&framed(&Said::finished()))?;
     }
@@ -80,10 +99,10 @@ fn probe_jail(socket: &Socket) -> io::Result<()> {
 struct Socket(Stdin);
 
 impl Socket {
-    /// The next message, and the file beside it; nothing when the service has hung up.
-    fn receive(&self) -> io::Result<Option<(Vec<u8>, Option<OwnedFd>)>> {
+    /// The next message, and the files beside it; nothing when the service has hung up.
+    fn receive(&self) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
         let mut message = Vec::new();
-        let mut file = None;
+        let mut files = Vec::new();
         loop {
             if let Some((len, body)) = message.split_first_chunk::<4>() {
                 let len = u32::from_le_bytes(*len);
@@ -91,10 +110,10 @@ impl Socket {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
                 if body.len() as u64 >= u64::from(len) {
-                    return Ok(Some((body.to_vec(), file)));
+                    return Ok(Some((body.to_vec(), files)));
                 }
             }
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
             let mut beside = RecvAncillaryBuffer::new(&mut space);
             let mut piece = [0; 1028];
             let read = recvmsg(
@@ -104,8 +123,8 @@ impl Socket {
                 RecvFlags::CMSG_CLOEXEC,
             )?;
             for beside in beside.drain() {
-                if let RecvAncillaryMessage::ScmRights(files) = beside {
-                    file = files.last().or(file);
+                if let RecvAncillaryMessage::ScmRights(more) = beside {
+                    files.extend(more);
                 }
             }
             if read.bytes == 0 {

@@ -1,8 +1,8 @@
 //! What a decoder that was taken over could do: nothing.
 
-use super::{examiner, fixture, program, whole};
+use super::{clips, examiner, fixture, program, whole};
 use bulwark::core::verdict::CheckState;
-use bulwark::io::jail::{JailMode, SYSTEM_CALLS};
+use bulwark::io::jail::{JailMode, PROGRAM_SYSTEM_CALLS, SYSTEM_CALLS};
 use bulwark::io::media::MediaSettings;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -54,6 +54,96 @@ fn every_way_out_of_the_jail_is_denied() {
         assert_eq!(errno, EPERM, "{what}");
     }
     assert!(SYSTEM_CALLS.len() <= 25);
+}
+
+/// What a launcher says of its walls, and then whatever the program says that it becomes.
+fn launched(program_and_arguments: &[&std::ffi::OsStr]) -> (String, String) {
+    let ran = Command::new(program())
+        .args(["launch", "1073741824", "10", "20", "0"])
+        .args(program_and_arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (said, log) = (text(ran.stdout), text(ran.stderr));
+    assert!(ran.status.success(), "{log}");
+    (said, log)
+}
+
+#[test]
+fn every_way_out_of_the_jail_of_a_program_is_denied() {
+    let own = program();
+    let parent = std::process::id().to_string();
+    let (said, log) = launched(&[own.as_os_str(), "probe-jail".as_ref(), parent.as_ref()]);
+    let required = ["+limits", "+files-closed", "+no-new-privileges", "+landlock", "+system-calls"];
+    assert!(required.iter().all(|wall| log.lines().next().unwrap().contains(wall)), "{log}");
+    let tried: Vec<_> = said.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    for what in [
+        "read-passwd",
+        "write-null",
+        "make-file",
+        "socket-inet",
+        "connect",
+        "fork",
+        "exec-shell",
+        "ptrace-parent",
+        "kill-parent",
+        "kill-parent-hard",
+        "unlink",
+        "rename",
+        "mount",
+        "bpf",
+        "io-uring",
+        "written-code",
+    ] {
+        assert!(tried.iter().any(|(name, _)| *name == what), "{what} was not tried");
+    }
+    for (what, errno) in tried {
+        let by = match what {
+            // By Landlock: what may be read is said by paths.
+            "read-passwd" | "read-environment" | "read-folder" | "read-device" => "13",
+            // So that libraries use the older call, whose arguments can be seen.
+            "clone3" => "38",
+            _ => EPERM,
+        };
+        assert_eq!(errno, by, "{what}");
+    }
+    assert!(PROGRAM_SYSTEM_CALLS.len() <= 45);
+}
+
+#[test]
+fn the_decoding_program_itself_opens_nothing_but_what_it_is_made_of() {
+    let ffmpeg = clips::ffmpeg();
+    let (said, _) = launched(&[ffmpeg.as_os_str(), "-version".as_ref()]);
+    assert!(said.starts_with("ffmpeg version"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.mp4");
+    std::fs::write(&other, &**clips::usual()).unwrap();
+    // Files, playlists and addresses alike, even where nothing forbids the program to try.
+    let list = folder.path().join("list");
+    std::fs::write(&list, format!("ffconcat version 1.0\nfile '{}'\n", other.display())).unwrap();
+    for (format, input) in [
+        ("mov", other.to_str().unwrap()),
+        ("concat", list.to_str().unwrap()),
+        ("mov", "/etc/passwd"),
+        ("hls", "http://127.0.0.1:9/x.m3u8"),
+        ("mpegts", "udp://127.0.0.1:9"),
+    ] {
+        let ran = Command::new(program())
+            .args(["launch", "1073741824", "10", "20", "0"])
+            .arg(&ffmpeg)
+            .args(["-nostdin", "-hide_banner", "-f", format, "-i", input, "-f", "null", "-"])
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(!ran.status.success(), "{input}: {log}");
+        assert!(
+            log.contains("ermission denied") || log.contains("not permitted"),
+            "{input}: {log}"
+        );
+    }
 }
 
 /// Runs on a thread, and in the children it starts, as on a kernel without filters of system calls.

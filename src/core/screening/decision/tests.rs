@@ -99,6 +99,7 @@ fn picture(distance: u32, quality: u32) -> Picture {
     Picture {
         form: Form::Canonical,
         frame: 0,
+        at_millis: None,
         width: 100,
         height: 100,
         quality,
@@ -114,6 +115,7 @@ fn image(pictures: Vec<Picture>, state: CheckState) -> Question {
             format: Format::Png,
             digests: Some(DIGESTS),
             pictures,
+            frames: Vec::new(),
             exact: CheckState::Checked,
             image: state,
             video: CheckState::NotApplicable,
@@ -613,8 +615,8 @@ proptest! {
             S::Shed, S::NotExpanded, S::Encrypted, S::Disabled, S::NoLegalBasis];
         let part = Part {
             place: String::new(), format: Format::Unknown, digests: Some(DIGESTS),
-            pictures: vec![picture(40, quality)], exact: all[states[0]], image: all[states[1]],
-            video: all[states[2]], reason: String::new(),
+            pictures: vec![picture(40, quality)], frames: Vec::new(), exact: all[states[0]],
+            image: all[states[1]], video: all[states[2]], reason: String::new(),
         };
         let question = Question::of_examined(&Examined { parts: vec![part] });
         let banks = if has_bank { vec![(bank("a"), vec![far_entry()])] } else { vec![] };

@@ -8,6 +8,7 @@ use image::codecs::png::PngDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{AnimationDecoder, DynamicImage, Frames, ImageDecoder as _};
 use std::io::Cursor;
+use std::time::Duration;
 
 /// The canvas, the one before it, the frame being read, the copy handed out: four bytes a pixel each.
 const BYTES_PER_PIXEL: u64 = 20;
@@ -19,6 +20,9 @@ pub(super) fn png(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Resul
     let decoder = open()?;
     let animated = decoder.is_apng()?;
     let (raster, orientation) = still::whole(decoder, room)?;
+    if animated && walk.still_is_frame {
+        forms.at(0);
+    }
     forms.take(&raster, orientation)?;
     drop(raster);
     if animated {
@@ -43,6 +47,7 @@ pub(super) fn gif(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Resul
         Ok(decoder)
     };
     let (raster, _) = still::whole(open()?, room)?;
+    forms.at(0);
     forms.take(&raster, 1)?;
     drop(raster);
     rest(open()?.into_frames(), 1, forms)?;
@@ -63,15 +68,22 @@ pub(super) fn webp(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Resu
     if complete::riff(bytes) { Ok(()) } else { Err(Stop::Corrupt(Reason::Truncated)) }
 }
 
-/// Hashes the frames after the first `skipped`, until there are no more or no more are allowed.
+/// Hashes the frames after the first `skipped`, until there are no more or no more are allowed, each with its time.
 fn rest(frames: Frames<'_>, skipped: usize, forms: &mut Forms<'_>) -> Result<(), Stop> {
-    for frame in frames.skip(skipped) {
+    let mut at = Duration::ZERO;
+    for (number, frame) in frames.enumerate() {
         // Told before the frame is read with pixels of its own: one frame more than allowed is enough to know.
-        if forms.is_full() {
+        if number >= skipped && forms.is_full() {
             return Err(Stop::TooLarge(Reason::Frames));
         }
-        let picture = DynamicImage::ImageRgba8(frame?.into_buffer());
-        forms.take(&pixels::raster(picture)?, 1)?;
+        let frame = frame?;
+        let shown_for = frame.delay().into();
+        if number >= skipped {
+            forms.at(u32::try_from(at.as_millis()).unwrap_or(u32::MAX));
+            let picture = DynamicImage::ImageRgba8(frame.into_buffer());
+            forms.take(&pixels::raster(picture)?, 1)?;
+        }
+        at = at.saturating_add(shown_for);
     }
     Ok(())
 }

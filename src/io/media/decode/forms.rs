@@ -19,6 +19,8 @@ pub(super) struct Forms<'a> {
     pictures: u32,
     pictures_max: u32,
     frame: u32,
+    frames_max: u32,
+    at_millis: Option<u32>,
 }
 
 impl<'a> Forms<'a> {
@@ -27,7 +29,18 @@ impl<'a> Forms<'a> {
         pictures_max: u32,
         tell: &'a mut dyn FnMut(Picture),
     ) -> Self {
-        Self { limits, tell, pictures: 0, pictures_max, frame: 0 }
+        let frames_max = limits.frames_max;
+        Self { limits, tell, pictures: 0, pictures_max, frame: 0, frames_max, at_millis: None }
+    }
+
+    /// The same from this frame of a video on, whose frames have a limit of their own.
+    pub(super) const fn of_video(self, frame: u32) -> Self {
+        Self { frame, frames_max: self.limits.video.frames_max, ..self }
+    }
+
+    /// Says when the next frame is shown.
+    pub(super) const fn at(&mut self, millis: u32) {
+        self.at_millis = Some(millis);
     }
 
     /// Hashes that were handed out.
@@ -37,7 +50,7 @@ impl<'a> Forms<'a> {
 
     /// Whether no further frame may be taken.
     pub(super) const fn is_full(&self) -> bool {
-        self.frame >= self.limits.frames_max
+        self.frame >= self.frames_max
     }
 
     /// Hashes the next frame; `orientation` is the EXIF one, 1 to 8.
@@ -169,6 +182,7 @@ impl<'a> Forms<'a> {
         (self.tell)(Picture {
             form,
             frame: self.frame,
+            at_millis: self.at_millis,
             width: sides.0,
             height: sides.1,
             quality: hashed.quality,

@@ -23,6 +23,7 @@ fn picture() -> Found {
     Found::Picture(Picture {
         form: Form::Canonical,
         frame: 0,
+        at_millis: None,
         width,
         height,
         quality: 99,

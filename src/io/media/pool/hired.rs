@@ -1,11 +1,12 @@
 //! One worker process and the socket to it; dropping it kills the process.
 
 use super::super::blob::SealedBlob;
+use super::super::command::processor_seconds;
 use super::super::found::{Findings, Nonsense};
 use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
 use super::super::said::{SAID_BYTES_MAX, Said};
-use super::super::wire::{ANSWER_BYTES_MAX, Hello, Order, Setup, framed, unframed};
+use super::super::wire::{ANSWER_BYTES_MAX, Hello, Order, Setup, Watch, framed, unframed};
 use super::MediaSettings;
 use crate::io::jail::{Reached, Refused};
 use bytes::BytesMut;
@@ -122,7 +123,9 @@ impl Hired {
             .map_err(NotHired::Start)?;
         let alive = Alive::new(alive);
         let item_seconds = settings.limits.item_time_max.as_secs().saturating_add(1);
-        let processor_seconds = item_seconds.saturating_mul(settings.recycle_after.into());
+        let items_seconds = item_seconds.saturating_mul(settings.recycle_after.into());
+        let processor_seconds =
+            items_seconds.max(processor_seconds(settings.limits.video.time_max));
         let setup = Setup::new(&settings.limits, settings.jail, processor_seconds);
         let greeting = timeout(HIRE_TIME_MAX, async {
             // A worker that ended without listening may still have said why.
@@ -168,15 +171,45 @@ impl Hired {
         limits: &MediaLimits,
         findings: &mut Findings<'_>,
     ) -> Result<(), NoAnswer> {
+        let (len, by_coefficients) = (blob.len(), limits.by_coefficients);
+        let order = Order { len, by_coefficients, watch: None };
+        self.order(&order, &[blob.file()]).await?;
+        self.answer(limits, findings).await
+    }
+
+    /// Hands it the pipes of a decoding program, to take the frames of a video stream from them.
+    pub(super) async fn watch(
+        &mut self,
+        (blob, pipes): (&SealedBlob, [OwnedFd; 2]),
+        watch: Watch,
+        limits: &MediaLimits,
+        findings: &mut Findings<'_>,
+    ) -> Result<(), NoAnswer> {
+        let order = Order { len: blob.len(), by_coefficients: false, watch: Some(watch) };
+        let [pixels, log] = &pipes;
+        self.order(&order, &[blob.file(), pixels.as_fd(), log.as_fd()]).await?;
+        // The worker has them now: when it ends, so does the program that writes.
+        drop(pipes);
+        self.answer(limits, findings).await
+    }
+
+    async fn order(&mut self, order: &Order, files: &[BorrowedFd<'_>]) -> Result<(), NoAnswer> {
         self.items_left = self.items_left.saturating_sub(1);
         self.bytes_left = ANSWER_BYTES_MAX;
-        let order = framed(&Order { len: blob.len(), by_coefficients: limits.by_coefficients });
+        let order = framed(order);
         let sent = self
             .socket
-            .async_io(Interest::WRITABLE, || send_with(self.socket.as_fd(), &order, blob.file()))
+            .async_io(Interest::WRITABLE, || send_with(self.socket.as_fd(), &order, files))
             .await?;
         // The file went with the first byte; the rest of these few bytes may follow alone.
-        self.socket.write_all(&order[sent..]).await?;
+        Ok(self.socket.write_all(&order[sent..]).await?)
+    }
+
+    async fn answer(
+        &mut self,
+        limits: &MediaLimits,
+        findings: &mut Findings<'_>,
+    ) -> Result<(), NoAnswer> {
         while self.hear(limits, findings)? == Heard::MoreToCome {
             // What was read stays in the buffer when this is cancelled.
             if self.socket.read_buf(&mut self.heard).await? == 0 {
@@ -221,11 +254,10 @@ impl Hired {
     }
 }
 
-fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], file: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
-    let files = [file];
-    if !beside.push(SendAncillaryMessage::ScmRights(&files)) {
+    if !beside.push(SendAncillaryMessage::ScmRights(files)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let flags = SendFlags::NOSIGNAL;

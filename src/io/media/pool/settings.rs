@@ -2,6 +2,7 @@
 
 use super::super::limits::MediaLimits;
 use crate::io::jail::JailMode;
+use std::path::PathBuf;
 
 /// Settings of the examination of media.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,20 @@ pub struct MediaSettings {
     pub jail: JailMode,
     /// Limits of one item.
     pub limits: MediaLimits,
+    /// The `ffmpeg` program that decodes video; without one, video is answered as a format that is not supported.
+    pub ffmpeg: Option<PathBuf>,
+    /// Videos examined at once, each by a worker of its own beside those for pictures; at least 1.
+    pub videos: usize,
+}
+
+impl MediaSettings {
+    /// The `ffmpeg` program that a shell would find, by the variable `PATH` of this process.
+    #[must_use]
+    pub fn ffmpeg_in_path() -> Option<PathBuf> {
+        let folders = std::env::var_os("PATH")?;
+        let places = std::env::split_paths(&folders).filter(|folder| folder.is_absolute());
+        places.map(|folder| folder.join("ffmpeg")).find(|path| path.is_file())
+    }
 }
 
 impl Default for MediaSettings {
@@ -26,6 +41,8 @@ impl Default for MediaSettings {
             recycle_after: 1_000,
             jail: JailMode::Required,
             limits: MediaLimits::default(),
+            ffmpeg: None,
+            videos: 1,
         }
     }
 }
