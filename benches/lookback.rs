@@ -129,6 +129,7 @@ fn screened(number: u64, index: u64) -> Box<Screened> {
         dihedral: Dihedral::Original,
         part: "".into(),
         frame: 0,
+        stream: 0,
     };
     let item = Remembered {
         item: ItemId::parse(&format!("item-{number}")).expect("a name"),

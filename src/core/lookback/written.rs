@@ -112,6 +112,7 @@ impl Remembered {
                 dihedral,
                 part: Arc::clone(&part),
                 frame,
+                stream: 0,
             });
         }
         Some(Self { item, surface, screened, probes })

@@ -8,7 +8,7 @@ use crate::core::opinion::Merged;
 use crate::core::policy::Surface;
 use crate::core::screening::elsewhere::Elsewhere;
 use crate::core::screening::question::{GivenScore, Probe};
-use crate::core::screening::videos::{Candidate, Candidates, meet};
+use crate::core::screening::videos::{Candidate, Candidates, Place, meet};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::{Assurance, Disposition, Finding, Match, ReviewPriority, Score};
 use sha2::{Digest as _, Sha256};
@@ -269,7 +269,7 @@ impl Lookup {
             negative.knows_bytes &= one_digest.contains(&*negative.part);
         }
         for (place, candidate) in self.videos.ranked() {
-            let (part, bank, entry) = &place;
+            let Place { part, bank, entry, .. } = &place;
             let Some(status) = matcher.bank(bank) else { continue };
             let track =
                 matcher.track(bank, entry).or_else(|| elsewhere.track(bank, entry).cloned());
@@ -288,7 +288,8 @@ impl Lookup {
             let Candidate { effect, is_counted, .. } = candidate;
             let is_vetted = status.bank.vetted;
             let seen = Seen { found, probe: None, effect, is_counted, is_vetted };
-            self.seen.insert((sight, usize::MAX), seen);
+            // Of several streams that match, the one with the most frames in common came first.
+            self.seen.entry((sight, usize::MAX)).or_insert(seen);
         }
         sort_out(self.seen, &self.overruling)
     }

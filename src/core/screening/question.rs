@@ -1,7 +1,7 @@
 //! What is asked of the banks: signals to look for, scores to weigh, and what could not be examined.
 
 use crate::core::bank::PDQ_QUALITY_MIN;
-use crate::core::media::{Digests, Examined, Part, Picture};
+use crate::core::media::{Digests, Examined, Part, Picture, VideoFrame};
 use crate::core::signal::{Bits256, Signal};
 use crate::core::verdict::{Check, CheckState, Covered, Dihedral, Form};
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub struct Probe {
     pub part: Arc<str>,
     /// Frame of the part, from 0; of a video its milliseconds from the beginning.
     pub frame: u32,
+    /// Which of the part's streams of video it is from, from 0.
+    pub stream: u32,
 }
 
 /// What a caller says its signals were taken from.
@@ -89,6 +91,7 @@ fn digest_probes(digests: &Digests, place: &Arc<str>) -> [Probe; 3] {
             dihedral: Dihedral::Original,
             part: Arc::clone(place),
             frame: 0,
+            stream: 0,
         },
     )
 }
@@ -171,14 +174,28 @@ impl Question {
         }
         for picture in &part.pictures {
             self.by_coefficients |= picture.by_coefficients;
-            self.add_picture(picture, &place, Signal::Pdq);
+            self.add_picture(picture, &place, (picture.frame, 0), Signal::Pdq);
         }
-        for frame in &part.frames {
-            self.add_picture(&frame.picture, &place, Signal::VpdqFrame);
+        // What moves is also looked for as a video.
+        let is_moving = part.pictures.iter().any(|picture| picture.frame > 0);
+        for picture in part.pictures.iter().filter(|_| is_moving) {
+            if let Some(at) = picture.at_millis {
+                self.add_picture(picture, &place, (at, 0), Signal::VpdqFrame);
+            }
+        }
+        for VideoFrame { stream, picture } in &part.frames {
+            let at = picture.at_millis.unwrap_or(picture.frame);
+            self.add_picture(picture, &place, (at, *stream), Signal::VpdqFrame);
         }
     }
 
-    fn add_picture(&mut self, picture: &Picture, place: &Arc<str>, signal: fn(Bits256) -> Signal) {
+    fn add_picture(
+        &mut self,
+        picture: &Picture,
+        place: &Arc<str>,
+        (frame, stream): (u32, u32),
+        signal: fn(Bits256) -> Signal,
+    ) {
         // Symmetries of a symmetric picture are equal: each value is looked for once.
         let forms = Dihedral::ALL.into_iter().zip(picture.hashes).enumerate();
         let forms = forms.filter(|(place, (_, bits))| !picture.hashes[..*place].contains(bits));
@@ -188,7 +205,8 @@ impl Question {
             form: picture.form,
             dihedral,
             part: Arc::clone(place),
-            frame: picture.frame,
+            frame,
+            stream,
         }));
     }
 

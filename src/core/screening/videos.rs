@@ -25,8 +25,18 @@ const ALTERNATIVES: usize = FORMS.len() * Dihedral::ALL.len();
 const FORMS: [Form; 5] =
     [Form::Canonical, Form::Oriented, Form::Trimmed, Form::OnWhite, Form::OnBlack];
 
-/// Of which part, in which bank, which entry.
-pub type Place = (Arc<str>, BankId, EntryId);
+/// Which stream of which part, and which entry of which bank.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The part.
+    pub part: Arc<str>,
+    /// Its stream of video.
+    pub stream: u32,
+    /// The bank.
+    pub bank: BankId,
+    /// The entry.
+    pub entry: EntryId,
+}
 
 /// A listed video with at least one frame in common with the item.
 #[derive(Debug)]
@@ -48,7 +58,12 @@ pub struct Candidates(BTreeMap<Place, Candidate>);
 impl Candidates {
     /// Notes that a hash of the item, which is the one at place `at` of all, is near to a frame of a listed video.
     pub fn note(&mut self, hit: &Hit<'_>, probe: &Probe, at: usize, is_counted: bool) {
-        let place = (Arc::clone(&probe.part), hit.bank.id.clone(), hit.entry.clone());
+        let place = Place {
+            part: Arc::clone(&probe.part),
+            stream: probe.stream,
+            bank: hit.bank.id.clone(),
+            entry: hit.entry.clone(),
+        };
         let new = || Candidate {
             effect: hit.effect,
             provenance: hit.provenance.clone(),
@@ -98,14 +113,14 @@ pub fn meet(
     is_overruled: impl Fn(usize, u32) -> bool,
 ) -> Option<Match> {
     let rule = bank.rule(&SignalType::VpdqFrame)?;
-    let (part, _, entry) = place;
+    let Place { part, stream, entry, .. } = place;
     let harmless: HashSet<usize> = candidate
         .hits
         .iter()
         .filter(|(at, distance)| is_overruled(*at, *distance))
         .map(|(at, _)| *at)
         .collect();
-    let frames = frames_of(part, probes, &harmless);
+    let frames = frames_of((part, *stream), probes, &harmless);
     let compared = match rule.video().semantics {
         VideoSemantics::Contains => contained(rule, &frames, track),
         VideoSemantics::Reference => published(rule, Semantics::Reference, &frames, track),
@@ -148,9 +163,14 @@ pub fn meet(
 }
 
 /// The frames of a part in the order of time. Of a frame whose hashes are known to be harmless the others stand.
-fn frames_of(part: &str, probes: &[Probe], harmless: &HashSet<usize>) -> Vec<Seen> {
+fn frames_of(
+    (part, stream): (&str, u32),
+    probes: &[Probe],
+    harmless: &HashSet<usize>,
+) -> Vec<Seen> {
     let mut frames: BTreeMap<u32, Seen> = BTreeMap::new();
-    for (at, probe) in probes.iter().enumerate().filter(|(_, probe)| *probe.part == *part) {
+    let is_of = |probe: &Probe| probe.stream == stream && *probe.part == *part;
+    for (at, probe) in probes.iter().enumerate().filter(|(_, probe)| is_of(probe)) {
         let Signal::VpdqFrame(bits) = &probe.signal else { continue };
         if harmless.contains(&at) {
             continue;

@@ -82,6 +82,7 @@ pub fn remembered(name: u64, signals: &[(u8, u8, Option<u32>)]) -> Remembered {
         dihedral: Dihedral::Mirrored,
         part: if seed % 2 == 0 { "a/b".into() } else { "".into() },
         frame: u32::from(*seed),
+        stream: 0,
     };
     Remembered {
         item: ItemId::parse(&format!("i{name}")).unwrap(),

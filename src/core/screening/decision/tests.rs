@@ -269,6 +269,7 @@ fn two_independent_algorithms_on_one_vetted_entry_are_as_good_as_its_digest() {
         dihedral: Dihedral::Original,
         part: "".into(),
         frame: 0,
+        stream: 0,
     };
     let probes = vec![probe(Signal::Pdq(bits(4))), probe(Signal::PhotoDna(vec![5; 144].into()))];
     let question = Question::of_signals(probes, MediaKind::Image).with_scores(Vec::new());
@@ -480,6 +481,7 @@ fn hashes_without_bytes_say_so_and_clear_only_what_they_cover() {
         dihedral: Dihedral::Original,
         part: "".into(),
         frame: 0,
+        stream: 0,
     };
     let ask = |kind| Question::of_signals(vec![probe.clone()], kind).with_scores(Vec::new());
     let verdict = answer(&holding, &surface(), &ask(MediaKind::Image));
@@ -560,6 +562,7 @@ fn one_hash_under_two_names_is_one_algorithm() {
             dihedral: Dihedral::Original,
             part: "".into(),
             frame: 0,
+            stream: 0,
         })
         .collect();
     let question = Question::of_signals(probes, MediaKind::Unsaid);

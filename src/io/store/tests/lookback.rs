@@ -44,6 +44,7 @@ fn probe(signal: Signal) -> Probe {
         dihedral: Dihedral::Original,
         part: "".into(),
         frame: 0,
+        stream: 0,
     }
 }
 

@@ -52,6 +52,7 @@ fn probes_of(sent: Vec<Sent>) -> Vec<Probe> {
             form: sent.form,
             dihedral: sent.dihedral,
             part: Arc::clone(&part),
+            stream: 0,
         })
         .collect()
 }
