@@ -121,7 +121,9 @@ fn rules(args: &CreateArgs) -> Vec<SignalRule> {
         bands: vec![Band { distance_max: 0, disposition: Disposition::Block.into() }],
         ..SignalRule::default()
     };
-    vec![pdq, equal(SignalType::Md5), equal(SignalType::Sha1), equal(SignalType::Sha256)]
+    // Frames as near as pictures; when a video matches is the usual.
+    let frames = SignalRule { r#type: SignalType::VpdqFrame.into(), ..pdq.clone() };
+    vec![pdq, frames, equal(SignalType::Md5), equal(SignalType::Sha1), equal(SignalType::Sha256)]
 }
 
 async fn create(args: &CreateArgs, out: &mut dyn Write) -> Result<u8, Failure> {

@@ -5,7 +5,7 @@ use crate::core::id::RequestId;
 use crate::core::refused::Refused;
 use crate::core::repeats::{Repeats, Seen};
 use crate::io::clock::Clock;
-use crate::io::media::{Blob, BlobError, Examiner};
+use crate::io::media::{Blob, BlobError, Examiner, SealedBlob};
 use crate::io::shards::Shards;
 use crate::io::store::backup::Keeper;
 use crate::io::store::{Answer, KeepError, RequestKey, Store, StoreError, Tx};
@@ -152,10 +152,20 @@ impl Desk {
         Ok(())
     }
 
-    /// When the examination of an item must be over.
+    /// When what is done with an item must be over.
     #[must_use]
     pub fn item_deadline(&self, call: &Call) -> std::time::Instant {
-        let own = Instant::now() + self.limits.item_time_max;
+        self.deadline_within(call, self.limits.item_time_max)
+    }
+
+    /// When the examination of these bytes must be over: a video may take longer.
+    #[must_use]
+    pub fn media_deadline(&self, call: &Call, blob: &SealedBlob) -> std::time::Instant {
+        self.deadline_within(call, self.examiner.time_max(blob).max(self.limits.item_time_max))
+    }
+
+    fn deadline_within(&self, call: &Call, time: Duration) -> std::time::Instant {
+        let own = Instant::now() + time;
         // The answer must still be written after the last moment of looking.
         let end = call.deadline.map_or(own, |end| own.min(end.0 - ANSWER_TIME.min(end.left() / 2)));
         end.into_std()

@@ -7,7 +7,7 @@ use crate::core::screening::coverage::lacks_legal_basis;
 use crate::core::screening::question::{Probe, Question};
 use crate::core::signal::Signal;
 use crate::core::time::Time;
-use crate::core::verdict::{Finding, Verdict};
+use crate::core::verdict::{Dihedral, Finding, Form, Verdict};
 
 /// What is remembered of an item: names, digests, perceptual hashes, and nothing else.
 #[derive(Debug, Clone)]
@@ -21,6 +21,9 @@ pub struct Remembered {
     /// Digests and perceptual hashes, as they were looked for.
     pub probes: Vec<Probe>,
 }
+
+/// Most frames of videos that are remembered of one item.
+const FRAMES_MAX: usize = 128;
 
 /// An item on its way to being remembered.
 #[derive(Debug, Clone)]
@@ -49,7 +52,9 @@ impl Screened {
         surface.lookback?;
         let item = context.item.clone()?;
         let is_kept = |probe: &&Probe| is_remembered(&probe.signal);
-        let probes: Vec<_> = question.probes.iter().filter(is_kept).cloned().collect();
+        let probes = question.probes.iter().filter(is_kept);
+        let mut probes: Vec<_> = probes.filter(|probe| !is_frame(probe)).cloned().collect();
+        probes.extend(frames_of(question));
         if probes.is_empty() || lacks_legal_basis(surface, context) {
             return None;
         }
@@ -71,6 +76,20 @@ impl Screened {
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.item.probes.len() * (size_of::<Probe>() + 32) + 256
     }
+}
+
+const fn is_frame(probe: &Probe) -> bool {
+    matches!(probe.signal, Signal::VpdqFrame(_))
+}
+
+/// The frames of videos that are remembered: as they stand, and of many some, spread evenly.
+fn frames_of(question: &Question) -> impl Iterator<Item = Probe> {
+    let is_plain = |probe: &&Probe| {
+        is_frame(probe) && probe.form == Form::Canonical && probe.dihedral == Dihedral::Original
+    };
+    let frames: Vec<&Probe> = question.probes.iter().filter(is_plain).collect();
+    let step = frames.len().div_ceil(FRAMES_MAX).max(1);
+    frames.into_iter().step_by(step).cloned()
 }
 
 /// Whether a signal is remembered: values of a source's own kind may be anything, and are not; nor is what says something

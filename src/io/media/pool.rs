@@ -20,10 +20,10 @@ use film::Studio;
 use filming::film;
 use hired::{Hired, NotHired};
 use parking_lot::Mutex;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
@@ -140,9 +140,7 @@ impl Examiner {
     ) -> Examined {
         let format = sniff(blob.head());
         let shared = &self.shared;
-        let ffmpeg = shared.settings.ffmpeg.as_deref();
-        let ffmpeg = ffmpeg.filter(|_| demuxer(format, blob.head()).is_some() && !blob.is_empty());
-        let parts = if let Some(ffmpeg) = ffmpeg {
+        let parts = if let Some(ffmpeg) = shared.ffmpeg_for(format, &blob) {
             let (launcher, jail) = (&*shared.program, shared.settings.jail);
             let studio = Studio { launcher, ffmpeg, jail, limits };
             shared.film(&blob, format, &studio, deadline).await
@@ -157,6 +155,16 @@ impl Examiner {
             first.exact = CheckState::Checked;
         }
         examined
+    }
+
+    /// How long the examination of these bytes may take.
+    #[must_use]
+    pub fn time_max(&self, blob: &SealedBlob) -> Duration {
+        let limits = &self.shared.settings.limits;
+        match self.shared.ffmpeg_for(sniff(blob.head()), blob) {
+            Some(_) => limits.video.time_max,
+            None => limits.item_time_max,
+        }
     }
 
     /// How it stands, for health and metrics.
@@ -195,6 +203,12 @@ fn whole(format: Format, image: CheckState, video: CheckState, reason: Reason) -
 }
 
 impl Shared {
+    /// The program that decodes these bytes, where they are a video and there is one.
+    fn ffmpeg_for(&self, format: Format, blob: &SealedBlob) -> Option<&Path> {
+        let ffmpeg = self.settings.ffmpeg.as_deref();
+        ffmpeg.filter(|_| demuxer(format, blob.head()).is_some() && !blob.is_empty())
+    }
+
     /// Has a worker examine the item; twice, when the first one dies of it. What was found before an end that came too
     /// early is kept.
     async fn ask(

@@ -5,14 +5,16 @@ mod curate;
 mod reply;
 mod import;
 
-use crate::core::bank::{Bank, BankedSignal, PDQ_QUALITY_MIN};
+use crate::core::bank::{
+    Bank, BankedSignal, FRAMES_PER_ENTRY_MAX, PDQ_QUALITY_MIN, SIGNALS_PER_ENTRY_MAX,
+};
 use crate::core::curation::{create_bank, existing_bank, existing_entry, update_bank};
 use crate::core::event::Event;
-use crate::core::media::Examined;
+use crate::core::media::{Examined, VideoFrame};
 use crate::core::refused::{Refused, Thing, unchanged};
 use crate::core::screening::question::Question;
 use crate::core::signal::Signal;
-use crate::core::verdict::CheckState;
+use crate::core::verdict::{CheckState, Form};
 use crate::io::store::Which;
 use crate::proto::v1;
 use crate::proto::v1::bank_service_server::BankService;
@@ -23,8 +25,8 @@ use crate::services::status::Refusal;
 use crate::services::words::{page, verdict};
 use tonic::{Request, Response, Status, Streaming};
 
-/// Most signals that an entry made from an item gets: enough for every form of the frames of a short animation.
-const SIGNALS_OF_MEDIA_MAX: usize = 256;
+/// What an entry is made from.
+const NOT_WHOLE: &str = "must be a picture or a video that can be decoded whole";
 
 /// The room.
 #[derive(Clone)]
@@ -46,23 +48,25 @@ impl Banks {
         content: &[u8],
     ) -> Result<(Vec<BankedSignal>, Vec<v1::CheckCoverage>), Refusal> {
         let blob = self.desk.blob(content)?.seal().map_err(|fault| refuse_blob(&fault))?;
-        let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(call)).await;
+        let deadline = self.desk.media_deadline(call, &blob);
+        let examined = self.desk.examiner.examine(blob, deadline).await;
         let coverage = Question::of_examined(&examined).coverage;
         let signals = signals_of(&examined)?;
         Ok((signals, coverage.iter().map(verdict::coverage).collect()))
     }
 }
 
-/// The digests of the bytes, and the unchanged hash of every form and frame that has structure enough.
+/// The digests of the bytes, and the unchanged hash of every form of a picture, or of every frame of a video, that has
+/// structure enough.
 fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
     let refuse = |must: &str| Refusal::fields(vec![("media".to_owned(), must.to_owned())]);
     // What follows a picture in its file is not banked with it.
-    let Some(part) = examined.parts.first() else {
-        return Err(refuse("must be a picture that can be decoded whole"));
-    };
-    if part.image != CheckState::Checked {
-        return Err(refuse("must be a picture that can be decoded whole")
-            .with("state", format!("{:?}", part.image)));
+    let Some(part) = examined.parts.first() else { return Err(refuse(NOT_WHOLE)) };
+    let is_picture = part.image == CheckState::Checked;
+    let is_video = part.video == CheckState::Checked && !part.frames.is_empty();
+    if !is_picture && !is_video {
+        let (image, video) = (format!("{:?}", part.image), format!("{:?}", part.video));
+        return Err(refuse(NOT_WHOLE).with("state", image).with("video_state", video));
     }
     let mut signals: Vec<BankedSignal> = part
         .digests
@@ -72,13 +76,26 @@ fn signals_of(examined: &Examined) -> Result<Vec<BankedSignal>, Refusal> {
         })
         .map(|signal| BankedSignal::new(signal, None))
         .collect();
-    for picture in &part.pictures {
+    for picture in part.pictures.iter().filter(|_| is_picture) {
         let signal = Signal::Pdq(picture.hashes[0]);
         let known = signals.iter().any(|banked| banked.signal == signal);
-        if picture.quality >= PDQ_QUALITY_MIN && !known && signals.len() < SIGNALS_OF_MEDIA_MAX {
+        if picture.quality >= PDQ_QUALITY_MIN && !known && signals.len() < SIGNALS_PER_ENTRY_MAX {
             signals.push(BankedSignal::new(signal, Some(picture.quality)));
         }
     }
+    // The first stream is what a player shows; of a picture that moves, every frame.
+    let own = |frame: &&VideoFrame| frame.stream == 0;
+    let frames = part.frames.iter().filter(own).map(|frame| &frame.picture);
+    let is_moving = part.pictures.iter().any(|picture| picture.frame > 0);
+    let moving = part.pictures.iter().filter(|_| is_picture && is_moving);
+    let frames = frames
+        .chain(moving)
+        .filter(|picture| picture.form == Form::Canonical && picture.quality >= PDQ_QUALITY_MIN);
+    signals.extend(frames.take(FRAMES_PER_ENTRY_MAX).filter_map(|picture| {
+        let signal = Signal::VpdqFrame(picture.hashes[0]);
+        let at = Some(picture.at_millis?);
+        Some(BankedSignal { signal, quality: Some(picture.quality), at })
+    }));
     Ok(signals)
 }
 

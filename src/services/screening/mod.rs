@@ -57,7 +57,8 @@ impl ScreeningService for Screening {
         }
         let is_over = self.desk.charge(&call, &media.asked.context, 1)?;
         let blob = self.desk.blob(&media.content)?.seal().map_err(|fault| refuse_blob(&fault))?;
-        let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&call)).await;
+        let deadline = self.desk.media_deadline(&call, &blob);
+        let examined = self.desk.examiner.examine(blob, deadline).await;
         let mut question = Question::of_examined(&examined).with_scores(media.scores);
         question.over_budget = is_over;
         let decided = self.desk.decide_one(&call, &media.asked.context, question).await?;

@@ -1,9 +1,9 @@
 //! Screening answers, written from the core to the wire.
 
 use crate::core::lookback::Remembered;
-use crate::core::media::{Examined, Format, Part, Picture};
+use crate::core::media::{Examined, Format, Part, Picture, VideoFrame};
 use crate::core::screening::question::Question;
-use crate::core::signal::Signal;
+use crate::core::signal::{Bits256, Signal};
 use crate::core::upload::Upload;
 use crate::core::verdict::{Dihedral, Form};
 use crate::io::store::{Cursor, Pair};
@@ -144,24 +144,32 @@ fn part_hashes(part: &Part) -> Vec<v1::PartHashes> {
             ]
         })
         .collect();
-    let mut messages = Vec::new();
-    let mut rest = part.pictures.chunks(PICTURES_PER_MESSAGE);
+    let pictures = part.pictures.iter().map(|one| picture(one, 0, Signal::Pdq));
+    let frames = part
+        .frames
+        .iter()
+        .map(|VideoFrame { stream, picture: one }| picture(one, *stream, Signal::VpdqFrame));
+    let pictures: Vec<_> = pictures.chain(frames).collect();
+    let mut rest = pictures.chunks(PICTURES_PER_MESSAGE);
     let first = rest.next().unwrap_or_default();
-    messages.push(message(digests, first.iter().map(picture).collect()));
-    messages.extend(rest.map(|some| message(Vec::new(), some.iter().map(picture).collect())));
+    let mut messages = vec![message(digests, first.to_vec())];
+    messages.extend(rest.map(|some| message(Vec::new(), some.to_vec())));
     messages
 }
 
-fn picture(picture: &Picture) -> v1::PictureHashes {
+fn picture(picture: &Picture, stream: u32, signal: fn(Bits256) -> Signal) -> v1::PictureHashes {
     v1::PictureHashes {
         frame: picture.frame,
+        stream,
         width: picture.width,
         height: picture.height,
         signals: Dihedral::ALL
             .into_iter()
             .zip(picture.hashes)
             .map(|(dihedral, bits)| {
-                signal::write(&Signal::Pdq(bits), Some(picture.quality), picture.form, dihedral)
+                let sent =
+                    signal::write(&signal(bits), Some(picture.quality), picture.form, dihedral);
+                v1::Signal { offset: picture.at_millis.map(moment::millis), ..sent }
             })
             .collect(),
     }

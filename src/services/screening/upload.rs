@@ -101,7 +101,8 @@ impl ScreenUpload {
             let question = Question::of_digests(blob.digests());
             self.early(&asked, question, out).await?;
         }
-        let examined = self.desk.examiner.examine(blob, self.desk.item_deadline(&self.call)).await;
+        let deadline = self.desk.media_deadline(&self.call, &blob);
+        let examined = self.desk.examiner.examine(blob, deadline).await;
         let mut question = Question::of_examined(&examined).with_scores(opening.scores);
         question.over_budget = is_over;
         let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
@@ -216,7 +217,7 @@ impl Session for HashMedia {
             }
             Uploaded::Finish => {
                 let blob = self.receiving.finish()?.seal().map_err(|fault| refuse_blob(&fault))?;
-                let deadline = self.desk.item_deadline(&self.call);
+                let deadline = self.desk.media_deadline(&self.call, &blob);
                 let examined = self.desk.examiner.examine_canonically(blob, deadline).await;
                 for part in reply::hashes(&examined) {
                     out.send(answers(Said::Part(part))).await?;
