@@ -16,6 +16,7 @@ mod media;
 mod service;
 mod binary;
 mod screening;
+mod videos;
 mod lookback;
 mod banks;
 mod opinions;

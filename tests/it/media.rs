@@ -5,7 +5,7 @@ mod hostile;
 mod jail;
 mod matrix;
 mod pool;
-mod clips;
+pub mod clips;
 mod video;
 mod sloppy;
 

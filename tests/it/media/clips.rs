@@ -85,3 +85,24 @@ pub const CONTAINERS: [(&str, &str); 14] = [
     ("flv1.flv", "-c:v flv -q:v 1 -an"),
     ("h264.flv", H264),
 ];
+
+/// A clip that shows drawn pictures for so many seconds each, ten frames a second, 320 × 240.
+pub fn scenes(pictures: &[u64], shown: u64, further: &str, name: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, seed) in pictures.iter().enumerate() {
+        let drawn = bulwark::cli::draw::picture(*seed);
+        let png = bulwark::cli::draw::png(&drawn);
+        std::fs::write(folder.path().join(format!("scene_{number}.png")), png).unwrap();
+    }
+    // What is asked of the output may hold filters of its own, which stand behind the size.
+    let (filters, rest) = match further.strip_prefix("-vf ") {
+        Some(more) => more.split_once(' ').map_or((more, ""), |(filters, rest)| (filters, rest)),
+        None => ("null", further),
+    };
+    let rate = if rest.contains("-r ") { "" } else { "-r 10" };
+    let arguments = format!(
+        "-framerate 1/{shown} -start_number 0 -i scene_%d.png -vf scale=320:240,{filters} {rate} {rest}"
+    );
+    run(folder.path(), &arguments, name);
+    std::fs::read(folder.path().join(name)).unwrap()
+}

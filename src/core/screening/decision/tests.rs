@@ -1,5 +1,6 @@
 //! What a verdict promises.
 
+mod videos;
 mod sharded;
 mod advice;
 

@@ -1,12 +1,13 @@
 //! What shards promise together: the verdict of one process that keeps everything.
 
+use super::videos::{frame, scene};
 use super::*;
 use crate::core::access::{Environment, Scope};
 use crate::core::advice::{Advice, AdviceType};
 use crate::core::event::Event;
 use crate::core::id::TenantId;
 use crate::core::resident::Resident;
-use crate::core::screening::elsewhere::{HITS_ALL, HITS_MAX, ShardAnswer, Sought, look_up};
+use crate::core::screening::elsewhere::{HITS_ALL, HITS_MAX, ShardAnswer, Sought, look_up, tracks};
 use crate::core::shard::Shard;
 
 fn scope() -> Scope {
@@ -20,7 +21,10 @@ fn banks() -> Vec<Bank> {
     let open = Bank { vetted: false, ratio_millionths: RATIO_ALL / 2, ..bank("open") };
     let mut banks = vec![bank("known"), negative, shadow, open];
     let advice = SignalRule::usual(SignalType::Advice(AdviceType::Url));
-    banks.iter_mut().for_each(|bank| bank.rules.push(advice.clone()));
+    banks.iter_mut().for_each(|bank| {
+        bank.rules.push(advice.clone());
+        bank.rules.push(SignalRule::usual(SignalType::VpdqFrame));
+    });
     banks
 }
 
@@ -76,8 +80,10 @@ fn any_entry() -> impl Strategy<Value = (usize, Entry)> {
             Just(Signal::Md5(DIGESTS.md5)),
             any::<[u8; 16]>().prop_map(Signal::Md5),
             Just(Signal::Advice(Advice::Url([7; 32]))),
+            (0..4_u64, 0..32_u32).prop_map(|(at, off)| Signal::VpdqFrame(scene(at, off))),
+            (0..4_u64, 0..32_u32).prop_map(|(at, off)| Signal::VpdqFrame(scene(at, off))),
         ],
-        1..3,
+        1..5,
     );
     (0..4_usize, 0..30_u32, signals, state)
         .prop_map(|(bank, name, signals, state)| (bank, entry(&format!("e{name}"), signals, state)))
@@ -97,12 +103,20 @@ proptest! {
             quality: None,
             ..question.probes[0].clone()
         });
+        question.probes.extend((0..4).map(|at| frame(at, scene(at.into(), 0))));
         let whole = decided(&memory(Shard::WHOLE, &puts), &question, Elsewhere::default());
         let parts: Vec<_> = shards(count).into_iter().map(|shard| memory(shard, &puts)).collect();
         for (at, own) in parts.iter().enumerate() {
             let others = parts.iter().enumerate().filter(|(other, _)| *other != at);
             let answers = others.map(|(_, other)| answered(other, &question)).collect();
-            let elsewhere = Elsewhere::to_each(&[question.probes.len()], answers).remove(0);
+            let mut elsewhere = Elsewhere::to_each(&[question.probes.len()], answers).remove(0);
+            let videos = elsewhere.far_videos();
+            let told = |other: &Resident| {
+                let matcher = &other.of(&scope())?.matcher;
+                Some(ShardAnswer { videos: tracks(matcher, videos.clone()), ..ShardAnswer::default() })
+            };
+            let others = parts.iter().enumerate().filter(|(other, _)| *other != at);
+            elsewhere.take_videos(others.map(|(_, other)| told(other)).collect());
             prop_assert_eq!(&decided(own, &question, elsewhere), &whole);
         }
     }
