@@ -1,7 +1,10 @@
 //! A verdict in the words of people, or as JSON.
 
 use super::words;
-use crate::proto::v1::{CheckState, Disposition, Finding, Match, OnIncomplete, Verdict, finding};
+use crate::proto::v1::{
+    CheckState, Disposition, Finding, Match, OnIncomplete, Verdict, VideoLikeness, VideoMatch,
+    VideoSegment, finding,
+};
 use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -80,6 +83,29 @@ fn told(finding: &Finding, withheld: bool) -> String {
     }
 }
 
+/// A place in a video, in minutes and seconds.
+fn clock(offset: &prost_types::Duration) -> String {
+    format!("{}:{:02}", offset.seconds / 60, offset.seconds % 60)
+}
+
+/// What two videos have in common, and where the longest stretch of it lies in the item.
+fn alike(video: &VideoMatch) -> String {
+    let how = match video.likeness() {
+        VideoLikeness::Part => "is a part of it",
+        VideoLikeness::Run => "shares a stretch with it",
+        VideoLikeness::Contained | VideoLikeness::Unspecified => "holds it",
+    };
+    let mut text = format!("{how} ({} % of what is listed)", video.compared_percent);
+    let ends = video
+        .segments
+        .first()
+        .and_then(|first| first.query_start_offset.as_ref().zip(first.query_end_offset.as_ref()));
+    if let Some((from, to)) = ends {
+        text = format!("{text}, from {} to {}", clock(from), clock(to));
+    }
+    text
+}
+
 fn matched(found: &Match) -> String {
     let mut text = format!(
         "{} by {}",
@@ -95,6 +121,12 @@ fn matched(found: &Match) -> String {
         .filter(|word| !["UNSPECIFIED", "CANONICAL", "ORIGINAL"].contains(&word.as_str()))
     {
         text = format!("{text}, {}", word.to_lowercase().replace('_', " "));
+    }
+    if let Some(offset) = &found.offset {
+        text = format!("{text}, at {}", clock(offset));
+    }
+    if let Some(video) = &found.video {
+        text = format!("{text}, {}", alike(video));
     }
     if !found.part.is_empty() {
         text = format!("{text}, in part {}", found.part);
@@ -162,6 +194,28 @@ pub fn json(verdict: &Verdict) -> Value {
     })
 }
 
+fn seconds(offset: &prost_types::Duration) -> f64 {
+    offset.seconds as f64 + f64::from(offset.nanos) / 1e9
+}
+
+fn video_json(video: &VideoMatch) -> Value {
+    let segment = |segment: &VideoSegment| {
+        json!({
+            "query_start_seconds": segment.query_start_offset.as_ref().map(seconds),
+            "query_end_seconds": segment.query_end_offset.as_ref().map(seconds),
+            "entry_start_seconds": segment.entry_start_offset.as_ref().map(seconds),
+            "entry_end_seconds": segment.entry_end_offset.as_ref().map(seconds),
+            "frame_count": segment.frame_count,
+        })
+    };
+    json!({
+        "likeness": words::likeness_name(video.likeness),
+        "compared_percent": video.compared_percent,
+        "query_percent": video.query_percent,
+        "segments": video.segments.iter().map(segment).collect::<Vec<_>>(),
+    })
+}
+
 fn finding_json(finding: &Finding) -> Value {
     match &finding.kind {
         Some(finding::Kind::Match(found)) => json!({
@@ -174,6 +228,8 @@ fn finding_json(finding: &Finding) -> Value {
                 "form": words::form_name(found.form),
                 "dihedral": words::dihedral_name(found.dihedral),
                 "part": found.part,
+                "offset_seconds": found.offset.as_ref().map(seconds),
+                "video": found.video.as_ref().map(video_json),
                 "disposition": words::disposition_name(found.disposition),
                 "suppressed_by": found.suppressed_by.as_ref().map(|by| &by.bank_id),
             }

@@ -162,6 +162,8 @@ names! {
     form_name: Form, "FORM_";
     /// Name of a symmetry.
     dihedral_name: Dihedral, "DIHEDRAL_";
+    /// Name of how two videos are alike.
+    likeness_name: crate::proto::v1::VideoLikeness, "VIDEO_LIKENESS_";
     /// Name of the rule for what was not carried out.
     incomplete_name: OnIncomplete, "ON_INCOMPLETE_";
     /// Name of whether a verdict is on record.

@@ -458,6 +458,11 @@ async fn look_after(
     over: CancellationToken,
 ) {
     let mut could_examine = true;
+    if !desk.examiner.status().decodes_video {
+        tracing::warn!(
+            "there is no ffmpeg program, or it is not to be used: video is UNSUPPORTED_FORMAT"
+        );
+    }
     loop {
         readiness.set(Part::Store, !desk.store.has_failed()).await;
         let is_whole = *verified.borrow();

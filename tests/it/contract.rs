@@ -4,7 +4,7 @@ use crate::descriptor::{
     Rpc, behaves, comment, files, messages, pool, required_fields, rpcs, uncalled,
     without_each_required,
 };
-use bulwark::core::{access, bank, event, policy, verdict};
+use bulwark::core::{access, bank, event, policy, verdict, video};
 use bulwark::proto::v1;
 use prost_reflect::{EnumDescriptor, FileDescriptor, Value};
 use serde::de::DeserializeOwned;
@@ -233,6 +233,7 @@ fn the_words_of_the_contract_are_the_words_of_the_core() {
     faults.extend(mirrors::<bank::BankRole>("BankRole", &[]));
     faults.extend(mirrors::<bank::BankMode>("BankMode", &[]));
     faults.extend(mirrors::<bank::EntryState>("EntryState", &[]));
+    faults.extend(mirrors::<video::alike::Likeness>("VideoLikeness", &[]));
     faults.extend(mirrors::<event::OutcomeKind>("OutcomeKind", &[]));
     check(faults);
     assert_eq!(access::Role::ALL.len(), 9, "a new role needs a word in the contract");
@@ -310,6 +311,10 @@ fn a_redacted_value_reaches_no_debug_output() {
         (
             "SignedDelta",
             format!("{:?}", v1::SignedDelta { delta: bytes.clone(), signature: bytes.clone() }),
+        ),
+        (
+            "ShardVideo",
+            format!("{:?}", v1::ShardVideo { frames: bytes.clone(), ..Default::default() }),
         ),
         ("ImportChunk", format!("{:?}", v1::ImportChunk { number: 1, data: bytes.clone() })),
         ("MediaChunk", format!("{:?}", v1::MediaChunk { number: 1, data: bytes.clone() })),

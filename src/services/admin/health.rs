@@ -1,6 +1,7 @@
 //! How the process is, written from the store to the wire.
 
 use crate::core::time::Time;
+use crate::io::media::ExaminerStatus;
 use crate::io::store::{LookbackFigures, Replica, State, Told};
 use crate::proto::v1;
 use crate::services::guards::Guards;
@@ -15,6 +16,7 @@ pub fn detail(
     others: &[(u32, usize)],
     lookback: &LookbackFigures,
     guards: v1::GuardHealth,
+    media: ExaminerStatus,
 ) -> v1::GetHealthDetailResponse {
     let other = |(number, holders): &(u32, usize)| v1::ShardHealth {
         number: *number,
@@ -42,6 +44,13 @@ pub fn detail(
         other_shards: others.iter().map(other).collect(),
         lookback: Some(remembered(lookback)),
         guards: Some(guards),
+        media: Some(v1::MediaHealth {
+            ready: media.ready,
+            reason: media.why_not,
+            decodes_video: media.decodes_video,
+            worker_count: u32::try_from(media.workers_alive).unwrap_or(u32::MAX),
+            lost_count: media.restarts,
+        }),
     }
 }
 

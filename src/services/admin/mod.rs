@@ -429,6 +429,7 @@ impl AdminService for Admin {
         let others = self.desk.shards.as_ref().map(Shards::holders).unwrap_or_default();
         let lookback = self.desk.store.lookback().figures();
         let guards = health::guards(&self.desk.guards, self.desk.clock.now());
-        Ok(Response::new(health::detail(&state, sum, &others, lookback, guards)))
+        let media = self.desk.examiner.status();
+        Ok(Response::new(health::detail(&state, sum, &others, lookback, guards, media)))
     }
 }
