@@ -87,7 +87,11 @@ impl Followed {
                 () = tokio::time::sleep_until(until) => return Ok((progress, false)),
                 () = self.wake.notified() => return Ok((progress, true)),
                 _ = tell.tick(), if self.exchange.gives_feedback => {
-                    progress = self.vote(desk, line, voter, progress).await?;
+                    let has_more;
+                    (progress, has_more) = self.vote(desk, line, voter, progress).await?;
+                    if has_more {
+                        tell.reset_immediately();
+                    }
                 }
             }
         }

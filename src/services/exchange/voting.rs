@@ -43,7 +43,8 @@ enum Noted {
 }
 
 impl Followed {
-    /// Tells what was not told yet.
+    /// Looks at some of what changed, and tells what was not told yet; whether there is more to look at. Of a large bank
+    /// it takes minutes to look at all, in which its source must still be asked.
     ///
     /// # Errors
     /// Where the source does not answer: what was told until then is kept.
@@ -53,21 +54,20 @@ impl Followed {
         line: &mut WebLine,
         voter: &mut Voter,
         mut progress: Progress,
-    ) -> Result<Progress, Halt> {
-        loop {
-            let (scope, bank) = (&self.scope, &self.exchange.bank);
-            let changed = desk.store.entries_changed(scope, bank, voter.looked, ENTRIES_AT_ONCE);
-            let changed = changed.await.map_err(|error| error.to_string())?;
-            let Some((last, _)) = changed.last() else { return Ok(progress) };
-            for (_, entry) in &changed {
-                progress = self.vote_on(desk, line, voter, progress, entry).await?;
-            }
-            voter.looked = *last;
-            if voter.looked > progress.told + LOOKED_MAX {
-                progress.told = voter.looked;
-                progress = self.keep(desk, progress).await?;
-            }
+    ) -> Result<(Progress, bool), Halt> {
+        let (scope, bank) = (&self.scope, &self.exchange.bank);
+        let changed = desk.store.entries_changed(scope, bank, voter.looked, ENTRIES_AT_ONCE);
+        let changed = changed.await.map_err(|error| error.to_string())?;
+        let Some((last, _)) = changed.last() else { return Ok((progress, false)) };
+        for (_, entry) in &changed {
+            progress = self.vote_on(desk, line, voter, progress, entry).await?;
         }
+        voter.looked = *last;
+        if voter.looked > progress.told + LOOKED_MAX {
+            progress.told = voter.looked;
+            progress = self.keep(desk, progress).await?;
+        }
+        Ok((progress, true))
     }
 
     async fn vote_on(
