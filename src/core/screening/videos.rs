@@ -233,11 +233,12 @@ fn published(rule: &SignalRule, semantics: Semantics, frames: &[Seen], track: &T
     let is_match = shares.compared >= f64::from(compared_percent_min)
         && shares.query >= f64::from(query_percent_min)
         && shares.compared > 0.0;
-    let mut compared = Compared::default();
-    compared.outcome = if is_match { Outcome::Contained } else { Outcome::NotMatched };
-    (compared.query_percent, compared.compared_percent) =
-        (shares.query as u8, shares.compared as u8);
-    compared
+    Compared {
+        outcome: if is_match { Outcome::Contained } else { Outcome::NotMatched },
+        query_percent: shares.query as u8,
+        compared_percent: shares.compared as u8,
+        ..Compared::default()
+    }
 }
 
 fn told(likeness: Likeness, compared: Compared) -> VideoMatch {

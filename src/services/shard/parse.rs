@@ -107,8 +107,8 @@ fn read_videos(fields: &mut Fields, sent: &[v1::EntryReference]) -> Option<Vec<(
     fields.count("videos", sent.len(), 0, VIDEOS_MAX);
     let read = |(place, sent): (usize, &v1::EntryReference)| {
         let at = |inner| format!("videos[{place}].{inner}");
-        let bank = fields.name(&at("bank_id"), &sent.bank_id, BankId::parse);
-        let entry = fields.name(&at("entry_id"), &sent.entry_id, EntryId::parse);
+        let bank = fields.name(at("bank_id"), &sent.bank_id, BankId::parse);
+        let entry = fields.name(at("entry_id"), &sent.entry_id, EntryId::parse);
         bank.zip(entry)
     };
     let videos: Vec<_> = sent.iter().take(VIDEOS_MAX).enumerate().map(read).collect();
