@@ -131,6 +131,7 @@ async fn ask(lane: Keyed, seed: u64, count: usize) {
         environment: v1::Environment::Test.into(),
         min_index: 0,
         signals: (0..count).map(|_| sought(dice.bits())).collect(),
+        videos: Vec::new(),
     };
     let answer = ShardServiceClient::new(lane).look_up(request).await.expect("told").into_inner();
     assert_eq!(answer.sources.len(), 1, "there is a bank to compare with");
