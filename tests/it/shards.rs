@@ -380,6 +380,7 @@ async fn only_who_has_the_key_ring_asks_a_shard_and_only_the_one_that_it_keeps()
         environment: v1::Environment::Test.into(),
         min_index: 0,
         signals: vec![sought(5), sought(6), sought(5)],
+        videos: Vec::new(),
     };
     let counting = v1::CountEntriesRequest {
         shard: shard(2, 2),
