@@ -7,6 +7,7 @@
 //! merged into larger ones. A clone is a picture of the moment: it costs little, whatever is changed afterwards is not
 //! seen in it, and nobody who searches one waits for anybody.
 
+mod hit;
 mod sorted;
 mod rows;
 mod sync;
@@ -29,12 +30,12 @@ use crate::core::hamming;
 use crate::core::id::{BankId, EntryId};
 use crate::core::signal::SignalType;
 use crate::core::time::Time;
+pub use hit::{Hit, Query, rule_of};
 use imbl::{HashSet, OrdMap, Vector};
 use layer::{Draft, Layer};
 use merge::Sizes;
 pub use merge::{Merge, Merged, Pace, Retired, Room};
 use rows::{Name, Span};
-pub use search::{Hit, Query, rule_of};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

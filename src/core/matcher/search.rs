@@ -1,67 +1,15 @@
 //! Searching: which entries a signal is equal or near to, and which video an entry is.
 
-use crate::core::bank::{Bank, Effect, SignalRule};
+use crate::core::bank::SignalRule;
 use crate::core::hamming::Scratch;
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::Matcher;
+use crate::core::matcher::hit::{Hit, Query, rule_of};
 use crate::core::matcher::layer::Layer;
 use crate::core::matcher::perceptual::Hash;
 use crate::core::matcher::rows::Name;
 use crate::core::signal::{Bits256, Signal, SignalType};
-use crate::core::verdict::{Disposition, Provenance};
 use crate::core::video::track::Track;
-
-/// A signal to look for.
-#[derive(Debug, Clone, Copy)]
-pub struct Query<'a> {
-    /// Type and value.
-    pub signal: &'a Signal,
-    /// Quality of a perceptual hash, 0 to 100, where known.
-    pub quality: Option<u32>,
-}
-
-/// An entry that a query is equal or near to, by the rule of the entry's bank.
-#[derive(Debug, Clone)]
-pub struct Hit<'a> {
-    /// The entry's bank.
-    pub bank: &'a Bank,
-    /// The entry.
-    pub entry: EntryId,
-    /// Type of its signal that the query is equal or near to.
-    pub kind: SignalType,
-    /// Bits that differ; 0 for exact types.
-    pub distance: u32,
-    /// Greatest distance at which the bank matches this type.
-    pub distance_max: u32,
-    /// What the bank's band asks for.
-    pub disposition: Disposition,
-    /// How far the entry counts.
-    pub effect: Effect,
-    /// Where the entry comes from.
-    pub provenance: Provenance,
-}
-
-impl Hit<'_> {
-    /// The order in which matches come: nearest first, then by bank and entry.
-    #[must_use]
-    pub fn order(&self, other: &Self) -> std::cmp::Ordering {
-        (self.distance, &self.bank.id, &self.entry).cmp(&(
-            other.distance,
-            &other.bank.id,
-            &other.entry,
-        ))
-    }
-}
-
-/// By which rule of a bank a value of type `sought` is compared with what is listed of type `listed`, if it is.
-#[must_use]
-pub fn rule_of<'b>(
-    bank: &'b Bank,
-    sought: &SignalType,
-    listed: &SignalType,
-) -> Option<&'b SignalRule> {
-    bank.rule(listed).filter(|rule| sought == listed || rule.crosses)
-}
 
 impl Matcher {
     /// Every entry that the query is equal or near to, in each enabled bank by the bank's own rule; nearest first, then by

@@ -1,7 +1,9 @@
 //! One program that is executed inside walls of its own, since it cannot build them itself.
 
+use super::limits::JailLimits;
 use super::loader::loader;
-use super::{JailLimits, JailMode, Reached, Refused, kernel, program};
+use super::walls::{JailMode, Reached, Refused};
+use super::{kernel, program};
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
