@@ -115,7 +115,11 @@ impl Matcher {
     #[must_use]
     pub fn track(&self, bank: &BankId, entry: &EntryId) -> Option<Track> {
         let name = Name::of(*self.numbers.get(bank)?, entry.as_str());
-        let found = self.layers.iter().find_map(|layer| Some((layer, layer.find(&name)?)));
+        // As this picture of the matcher sees it: the entry may have ended since.
+        let is_alive = |layer: &Layer, entry: &u32| layer.ends.is_alive(*entry, self.sequence);
+        let found = self.layers.iter().find_map(|layer| {
+            Some((layer, layer.rows.named(&name).find(|entry| is_alive(layer, entry))?))
+        });
         let (layer, entry) = found?;
         Some(layer.frames.track(entry)).filter(|track| !track.frames().is_empty())
     }
