@@ -85,7 +85,7 @@ async fn a_listed_video_is_found_in_every_copy_and_in_part_with_its_place_and_no
         let verdict =
             screened(&screener, copy, clips::scenes(&listed, SHOWN, arguments, name)).await;
         assert_eq!(state(&verdict, v1::Check::VideoMatch), CheckState::Checked, "{copy}");
-        assert_eq!(verdict.disposition(), Disposition::Block, "{copy}");
+        assert_eq!(verdict.disposition(), Disposition::Block, "{copy}: {verdict:?}");
         let found = video_match(&verdict);
         let video = found.video.as_ref().expect("a video");
         assert_eq!(video.likeness(), VideoLikeness::Contained, "{copy}: {video:?}");

@@ -13,7 +13,7 @@ use crate::core::raster::Raster;
 use crate::core::verdict::CheckState;
 use log::Log;
 use pixels::{NoFrames, Pixels};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use std::collections::VecDeque;
 use std::io;
@@ -56,6 +56,9 @@ struct Stream<'a> {
     amiss: Option<(CheckState, Reason)>,
 }
 
+/// Most pieces that are read of a log after the pixels were left: more than a pipe holds.
+const DRAINED_MAX: usize = 64;
+
 /// Watches the frames and the log of a decoding program until both end, or a limit is reached. What is known to be wrong
 /// `around` the stream makes it incomplete, however well it is decoded.
 ///
@@ -80,8 +83,12 @@ pub(super) fn watch<'a>(
         amiss: None,
     };
     let cut = stream.read(pixels, log)?;
+    if cut.is_err() {
+        stream.drain(log)?;
+    }
     stream.log.finish();
-    let cut = cut.err().or_else(|| stream.pass_on().err());
+    let told = stream.pass_on();
+    let cut = cut.and(told).err();
     let mut watched = stream.watched(cut);
     if let Some((state, reason)) = around.filter(|_| watched.state == CheckState::Checked) {
         (watched.state, watched.reason) = (state, reason);
@@ -125,6 +132,28 @@ impl Stream<'_> {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// Reads what stands in the log already: the times of frames whose pixels came before the rest was left.
+    fn drain(&mut self, log: BorrowedFd<'_>) -> io::Result<()> {
+        let mut piece = vec![0; PIECE_BYTES];
+        for _ in 0..DRAINED_MAX {
+            let mut polled = [PollFd::new(&log, PollFlags::IN)];
+            let ready = match poll(&mut polled, Some(&Timespec::default())) {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            if ready == 0 {
+                break;
+            }
+            match read(log, &mut piece[..]) {
+                Err(Errno::INTR) => {}
+                Ok(0) => break,
+                Ok(len) => self.log.take(&piece[..len]),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     fn words(&mut self, bytes: &[u8]) -> Result<(), Cut> {
