@@ -183,8 +183,15 @@ impl Question {
                 self.add_picture(picture, &place, (at, 0), Signal::VpdqFrame);
             }
         }
+        // Two frames are two, whatever times a file gives them: each stands behind the one before it.
+        let mut last: Option<(u32, u32, u32)> = None;
         for VideoFrame { stream, picture } in &part.frames {
-            let at = picture.at_millis.unwrap_or(picture.frame);
+            let mut at = picture.at_millis.unwrap_or(picture.frame);
+            if let Some((_, number, before)) = last.filter(|(of, ..)| of == stream) {
+                at =
+                    if number == picture.frame { before } else { at.max(before.saturating_add(1)) };
+            }
+            last = Some((*stream, picture.frame, at));
             self.add_picture(picture, &place, (at, *stream), Signal::VpdqFrame);
         }
     }

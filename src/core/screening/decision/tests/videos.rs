@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::bank::{VideoRule, VideoSemantics};
+use crate::core::media::VideoFrame;
 use crate::core::video::alike::Likeness;
 
 /// A scene of its own, so many bits from how it usually looks.
@@ -152,6 +153,35 @@ fn frames_that_are_known_to_be_harmless_are_no_evidence_and_a_harmless_file_over
     let verdict = answer(&holding(&banks), &surface(), &asked);
     assert!(verdict.findings.is_empty());
     assert_eq!(verdict.shadow_findings.len(), 1, "it is shown as overruled");
+}
+
+#[test]
+fn frames_that_a_file_gives_one_time_are_frames_all_the_same() {
+    let holding = holding(&[(videos("videos"), vec![listed(0..10, EntryState::Active)])]);
+    for time in [|_| 0, |number: u32| 9_000 - number * 1_000] {
+        let frames = (0..10_u32).flat_map(|number| {
+            let hashes = [scene(number.into(), 0); 8];
+            let picture =
+                Picture { at_millis: Some(time(number)), frame: number, hashes, ..picture(0, 100) };
+            [Form::Canonical, Form::Trimmed]
+                .map(|form| VideoFrame { stream: 0, picture: Picture { form, ..picture.clone() } })
+        });
+        let part = Part {
+            place: String::new(),
+            format: Format::IsoMedia,
+            digests: None,
+            pictures: Vec::new(),
+            frames: frames.collect(),
+            exact: CheckState::Checked,
+            image: CheckState::NotApplicable,
+            video: CheckState::Checked,
+            reason: String::new(),
+        };
+        let question = Question::of_examined(&Examined { parts: vec![part] });
+        let verdict = answer(&holding, &surface(), &question);
+        let Some((likeness, _)) = only(&verdict) else { panic!("not found") };
+        assert_eq!(likeness, Likeness::Contained);
+    }
 }
 
 #[test]
