@@ -158,7 +158,8 @@ fn frames_that_are_known_to_be_harmless_are_no_evidence_and_a_harmless_file_over
 #[test]
 fn frames_that_a_file_gives_one_time_are_frames_all_the_same() {
     let holding = holding(&[(videos("videos"), vec![listed(0..10, EntryState::Active)])]);
-    for time in [|_| 0, |number: u32| 9_000 - number * 1_000] {
+    let times: [fn(u32) -> u32; 2] = [|_| 0, |number| 9_000 - number * 1_000];
+    for time in times {
         let frames = (0..10_u32).flat_map(|number| {
             let hashes = [scene(number.into(), 0); 8];
             let picture =
