@@ -77,6 +77,7 @@ async fn a_listed_video_is_found_in_every_copy_and_in_part_with_its_place_and_no
         ("smaller", "-vf scale=160:120 -c:v mpeg4 -q:v 5", "copy.avi"),
         ("more pictures a second", "-r 25 -c:v libx264 -preset veryfast -crf 26", "copy.mkv"),
         ("fewer", "-r 7 -c:v libx264 -preset veryfast -crf 26", "copy.mov"),
+        ("another container", X264, "copy.ts"),
         ("fewer bits", "-c:v libx264 -preset veryfast -b:v 400k -pix_fmt yuv420p", "fewer.mp4"),
         ("between bars", "-vf pad=iw:ih*3/2:0:(oh-ih)/2 -c:v libx264 -crf 26", "bars.mp4"),
         ("mirrored", "-vf hflip -c:v libx264 -preset veryfast -crf 26", "mirror.mp4"),

@@ -69,8 +69,9 @@ pub(super) fn arguments(
     add(&["-filter_threads", "1", "-threads", "1"]);
     add(&["-protocol_whitelist", "file", "-format_whitelist", demuxer]);
     add(&["-codec_whitelist", DECODERS, "-max_pixels", &limits.pixels_max.to_string()]);
-    // Stored pixels as they are stored, and every frame that is, whatever part a player would show.
-    add(&["-noautorotate"]);
+    // Stored pixels as they are stored, and every frame that is, whatever part a player would show; at the times that
+    // stand in the file, which the program would guess anew where a transport stream shows a picture for long.
+    add(&["-noautorotate", "-copyts"]);
     if demuxer == "mov" {
         add(&["-ignore_editlist", "1"]);
     }

@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 
 /// Bytes of a line that are looked at.
 const LINE_BYTES_MAX: usize = 512;
+/// How long a frame was shown behind which the file's clock goes back, in milliseconds: nobody says.
+const SHOWN_MILLIS: i64 = 500;
 
 /// A frame that is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub(super) struct Log {
     pub(super) shown: VecDeque<Shown>,
     /// Frames that were announced, and by that the number of the next one.
     announced: u32,
+    /// What is added to the file's times, in milliseconds: they go on where its clock goes back, as behind a splice.
+    shift: i64,
+    /// When the last frame with a time is shown, in milliseconds from the beginning.
+    last_millis: i64,
     /// Frames were announced out of order.
     pub(super) is_disordered: bool,
     /// The stream asked for is not there.
@@ -103,8 +109,20 @@ impl Log {
         self.announced = self.announced.saturating_add(1);
         let seconds = field(words, "pts_time:").and_then(|seconds| seconds.parse::<f64>().ok());
         // The cast ends at both ends of what the type holds.
-        let at_millis = seconds.filter(|s| s.is_finite()).map(|s| (s * 1000.0).round() as u32);
+        let at_millis = seconds.filter(|s| s.is_finite()).map(|s| (s * 1000.0).round() as i64);
+        let at_millis = at_millis.map(|at| self.going_on(at));
         self.shown.push_back(Shown { at_millis, width, height });
+    }
+
+    /// A time of the file as it counts: frames come in the order in which they are shown.
+    fn going_on(&mut self, at: i64) -> u32 {
+        let mut millis = at.saturating_add(self.shift);
+        if millis < self.last_millis {
+            millis = self.last_millis.saturating_add(SHOWN_MILLIS);
+            self.shift = millis.saturating_sub(at);
+        }
+        self.last_millis = millis;
+        u32::try_from(millis).unwrap_or(u32::MAX)
     }
 
     fn stream(&mut self, words: &str) {
@@ -208,11 +226,20 @@ mod tests {
     fn frames_are_announced_with_their_times_and_sizes() {
         let log = read(FRAMES);
         let times: Vec<_> = log.shown.iter().map(|shown| shown.at_millis).collect();
-        assert_eq!(times, [Some(0), Some(1023), None, Some(0)]);
+        assert_eq!(times, [Some(0), Some(1023), None, Some(1523)]);
         assert_eq!((log.shown[0].width, log.shown[1].height), (320, 48));
         assert!(!log.is_disordered && log.harm.is_none());
         assert!(read(&FRAMES.replace("n:   2", "n:   1")).is_disordered);
         assert!(read(&FRAMES.replace("s:64x48", "s:64")).is_disordered);
+    }
+
+    #[test]
+    fn times_go_on_where_the_clock_of_the_file_goes_back() {
+        let mut log = Log::default();
+        let times = [0, 1_000, -3_600, -1_600, 400, 400, i64::MAX, 0, i64::MIN];
+        let told = times.map(|at| log.going_on(at));
+        assert_eq!(told[..6], [0, 1_000, 1_500, 3_500, 5_500, 5_500]);
+        assert!(told.is_sorted(), "{told:?}");
     }
 
     #[test]
