@@ -40,6 +40,7 @@ pub mod shard;
 pub mod matcher;
 pub mod resident;
 pub mod screening;
+pub mod live;
 pub mod lookback;
 pub mod upload;
 pub mod repeats;
