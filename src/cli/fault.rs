@@ -122,6 +122,8 @@ const fn advice(reason: ErrorReason) -> &'static str {
         ErrorReason::OutOfScope => "let two people put the agreement, and ask for what it covers",
         ErrorReason::DeltaRefused => "look which delta was heard last",
         ErrorReason::CursorUnknown => "begin anew: the other side was set back",
+        ErrorReason::StreamCut => "show nothing of it: what was cut never plays again",
+        ErrorReason::ResumeRefused => "begin to guard the stream anew",
         ErrorReason::StreamIdle => "the connection stood still; send again",
         ErrorReason::Internal => "look into the server's log",
         ErrorReason::Unspecified

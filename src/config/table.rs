@@ -305,6 +305,18 @@ section! {
 }
 
 section! {
+    /// Live streams that are guarded.
+    LiveSettings, "live." {
+        /// Memory for the last seconds of all streams; beyond it the oldest of a stream are let go, and what is preserved of a cut says how many are missing.
+        buffer_bytes_max: Bytes = Bytes::mib(512), in Bytes::mib(4)..=Bytes::mib(1 << 20);
+        /// Disk space, under `data_dir`, for what is preserved of cuts; beyond it nothing more is, which the journal says of each cut.
+        evidence_bytes_max: Bytes = Bytes::mib(16 << 10), in Bytes::mib(16)..=Bytes::mib(1 << 24);
+        /// Time for which what is preserved of a cut is kept on this machine; then it is erased.
+        evidence_term: Duration = seconds(90 * 86_400), in seconds(3600)..=seconds(3660 * 86_400);
+    }
+}
+
+section! {
     /// Sources that are asked over HTTP, and files that are read for them.
     ExchangeSettings, "exchanges." {
         /// Hosts that may be asked, as `host` or `host:port` with commas between; none where it is empty. A name must stand for addresses that everybody reaches.
@@ -418,6 +430,8 @@ pub struct Settings {
     pub shard: ShardSettings,
     /// `lookback.…`
     pub lookback: LookbackSettings,
+    /// `live.…`
+    pub live: LiveSettings,
     /// `exchanges.…`
     pub exchanges: ExchangeSettings,
     /// `backup.…`
@@ -444,6 +458,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(StoreSettings::rows(|s| &mut s.store, |s| &s.store));
     rows.extend(ShardSettings::rows(|s| &mut s.shard, |s| &s.shard));
     rows.extend(LookbackSettings::rows(|s| &mut s.lookback, |s| &s.lookback));
+    rows.extend(LiveSettings::rows(|s| &mut s.live, |s| &s.live));
     rows.extend(ExchangeSettings::rows(|s| &mut s.exchanges, |s| &s.exchanges));
     rows.extend(BackupSettings::rows(|s| &mut s.backup, |s| &s.backup));
     rows.extend(GuardSettings::rows(|s| &mut s.guards, |s| &s.guards));

@@ -2,6 +2,7 @@
 
 use crate::core::access::{Caller, Credential, Environment, Proof, Role, Scope, Tenant};
 use crate::core::id::{CredentialId, SurfaceId, TenantId};
+use crate::core::live::policy::Terms;
 use crate::core::policy::{ScoreThreshold, Surface, SurfaceKind};
 use crate::core::refused::{Refused, Thing, unchanged};
 use crate::core::time::Time;
@@ -272,6 +273,8 @@ pub struct SurfaceSettings {
     pub legal_basis_required: bool,
     /// For how long items are remembered; `None` for not at all.
     pub lookback: Option<Duration>,
+    /// How streams are guarded; `None` for the usual terms.
+    pub live: Option<Box<Terms>>,
 }
 
 /// The settings a caller wants changed; what is absent stays.
@@ -290,6 +293,9 @@ pub struct SurfacePatch {
     /// See [`SurfaceSettings::lookback`].
     #[allow(clippy::option_option, reason = "the inner absence switches it off")]
     pub lookback: Option<Option<Duration>>,
+    /// See [`SurfaceSettings::live`].
+    #[allow(clippy::option_option, reason = "the inner absence gives the usual terms")]
+    pub live: Option<Option<Box<Terms>>>,
 }
 
 /// Makes a surface.
@@ -315,6 +321,7 @@ pub fn create_surface(
         score_thresholds: settings.score_thresholds,
         legal_basis_required: settings.legal_basis_required,
         lookback: settings.lookback,
+        live: settings.live,
         version: 1,
         created: now,
         revoked: None,
@@ -359,6 +366,13 @@ pub fn update_surface(
     }
     if let Some(window) = patch.lookback {
         surface.lookback = window;
+    }
+    if let Some(terms) = patch.live {
+        if terms.is_some() && surface.kind != SurfaceKind::Live {
+            let must = "must be left out unless kind is LIVE".to_owned();
+            return Err(Refused::Field("surface.live_terms".to_owned(), must));
+        }
+        surface.live = terms;
     }
     surface.version += 1;
     Ok(surface)

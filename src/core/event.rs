@@ -7,6 +7,7 @@ use crate::core::access::{Credential, Environment, Scope, Tenant};
 use crate::core::bank::{Bank, Entry};
 use crate::core::exchange::{Exchange, Partner, Progress};
 use crate::core::id::{BankId, CredentialId, ExchangeId, ItemId, TenantId, VerdictId};
+use crate::core::live::kept::{Done, Interrupt, Note};
 use crate::core::policy::{Context, Surface, SurfaceKind};
 use crate::core::restored::Restored;
 use crate::core::time::Time;
@@ -199,6 +200,27 @@ pub enum Event {
         /// How far.
         progress: Box<Progress>,
     },
+    /// A live stream is to be cut.
+    StreamInterrupted {
+        /// Whose.
+        scope: Scope,
+        /// The cut.
+        interrupt: Box<Interrupt>,
+    },
+    /// The platform has cut a live stream.
+    StreamCut {
+        /// Whose.
+        scope: Scope,
+        /// Which cut, and how long it took.
+        done: Box<Done>,
+    },
+    /// Something else happened to a live stream.
+    StreamNoted {
+        /// Whose.
+        scope: Scope,
+        /// What.
+        note: Box<Note>,
+    },
 }
 
 /// Most entries in one [`Event::EntriesPut`].
@@ -239,6 +261,12 @@ pub enum EventKind {
     ExchangeDeleted = 14,
     /// [`Event::ExchangeAdvanced`].
     ExchangeAdvanced = 15,
+    /// [`Event::StreamInterrupted`].
+    StreamInterrupted = 16,
+    /// [`Event::StreamCut`].
+    StreamCut = 17,
+    /// [`Event::StreamNoted`].
+    StreamNoted = 18,
 }
 
 impl Event {
@@ -261,6 +289,9 @@ impl Event {
             Self::ExchangePut { .. } => EventKind::ExchangePut,
             Self::ExchangeDeleted { .. } => EventKind::ExchangeDeleted,
             Self::ExchangeAdvanced { .. } => EventKind::ExchangeAdvanced,
+            Self::StreamInterrupted { .. } => EventKind::StreamInterrupted,
+            Self::StreamCut { .. } => EventKind::StreamCut,
+            Self::StreamNoted { .. } => EventKind::StreamNoted,
         }
     }
 
@@ -279,7 +310,10 @@ impl Event {
             | Self::PartnerPut { scope, .. }
             | Self::ExchangePut { scope, .. }
             | Self::ExchangeDeleted { scope, .. }
-            | Self::ExchangeAdvanced { scope, .. } => Some(&scope.tenant),
+            | Self::ExchangeAdvanced { scope, .. }
+            | Self::StreamInterrupted { scope, .. }
+            | Self::StreamCut { scope, .. }
+            | Self::StreamNoted { scope, .. } => Some(&scope.tenant),
             Self::Counted { .. } | Self::CountsLost { .. } | Self::Restored { .. } => None,
         }
     }
@@ -298,7 +332,10 @@ impl Event {
             | Self::PartnerPut { scope, .. }
             | Self::ExchangePut { scope, .. }
             | Self::ExchangeDeleted { scope, .. }
-            | Self::ExchangeAdvanced { scope, .. } => Some(scope.environment),
+            | Self::ExchangeAdvanced { scope, .. }
+            | Self::StreamInterrupted { scope, .. }
+            | Self::StreamCut { scope, .. }
+            | Self::StreamNoted { scope, .. } => Some(scope.environment),
             Self::TenantPut { .. }
             | Self::Counted { .. }
             | Self::CountsLost { .. }

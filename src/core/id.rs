@@ -144,6 +144,8 @@ names! {
     ItemId: Platform, 256;
     /// The platform's own name of a person or account.
     ActorId: Platform, 256;
+    /// The platform's own name of a live stream.
+    StreamId: Platform, 256;
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub mod risk;
 pub mod sampling;
 pub mod buffer;
 pub mod effect;
+pub mod kept;
+pub mod plane;
 mod outbox;
 mod body;
 mod cut;

@@ -1,6 +1,7 @@
 //! Surfaces of a product and the policy of each: which checks are required, what decides without them.
 
 use crate::core::id::{ActorId, ItemId, RequestId, SurfaceId};
+use crate::core::live::policy::Terms;
 use crate::core::time::Time;
 use crate::core::verdict::{Check, Disposition, OnIncomplete};
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,10 @@ pub struct Surface {
     /// all. A program that does not know the field loses it when it changes the record: less is remembered then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lookback: Option<Duration>,
+    /// How streams are guarded, where the kind is LIVE and somebody has set it; the usual terms otherwise. A program that
+    /// does not know the field loses it when it changes the record: the usual terms are strict where unsure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Box<Terms>>,
     /// Counts the changes of this record; the contract's `etag`.
     pub version: u64,
     /// When it was made.
@@ -131,6 +136,7 @@ impl Surface {
             score_thresholds: Vec::new(),
             legal_basis_required: false,
             lookback: None,
+            live: None,
             version: 1,
             created: now,
             revoked: None,

@@ -21,6 +21,8 @@ pub enum Thing {
     Exchange,
     /// Another company's service.
     Partner,
+    /// A live stream.
+    Stream,
 }
 
 /// Why a change is not made.

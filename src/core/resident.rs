@@ -76,7 +76,10 @@ impl Resident {
             | Event::PartnerPut { .. }
             | Event::ExchangePut { .. }
             | Event::ExchangeDeleted { .. }
-            | Event::ExchangeAdvanced { .. } => {}
+            | Event::ExchangeAdvanced { .. }
+            | Event::StreamInterrupted { .. }
+            | Event::StreamCut { .. }
+            | Event::StreamNoted { .. } => {}
         }
         self.applied = self.applied.max(number);
     }

@@ -10,6 +10,7 @@ pub mod jail;
 pub mod media;
 pub mod objects;
 pub mod store;
+pub mod evidence;
 pub mod intake;
 pub mod bulwark;
 pub mod web;

@@ -16,6 +16,9 @@ const PROBES_MAX: u32 = 256;
 /// Streams at one time that stay and mostly wait.
 const FOLLOWERS_MAX: u32 = 64;
 
+/// Live streams at one time.
+const GUARDED_MAX: u32 = 4_096;
+
 /// Questions of other processes at one time, in so many times the calls.
 const SHARD_SHARE: u64 = 8;
 
@@ -27,6 +30,7 @@ pub struct Slots {
     probes: AtomicU32,
     vigils: AtomicU32,
     followers: AtomicU32,
+    guarded: AtomicU32,
     shards: AtomicU32,
 }
 
@@ -47,6 +51,7 @@ impl Slots {
             probes: AtomicU32::new(0),
             vigils: AtomicU32::new(0),
             followers: AtomicU32::new(0),
+            guarded: AtomicU32::new(0),
             shards: AtomicU32::new(0),
         }
     }
@@ -66,6 +71,7 @@ impl Slots {
             Class::Shard => calls * SHARD_SHARE,
             Class::Probe | Class::Vigil => PROBES_MAX as u64,
             Class::Follow => FOLLOWERS_MAX as u64,
+            Class::Guard => GUARDED_MAX as u64,
         };
         // Lossless: a share is not more than the whole. Even a tiny server does one thing of each kind.
         if share == 0 { 1 } else { share as u32 }
@@ -76,6 +82,7 @@ impl Slots {
             Class::Probe => &self.probes,
             Class::Vigil => &self.vigils,
             Class::Follow => &self.followers,
+            Class::Guard => &self.guarded,
             Class::Shard => &self.shards,
             Class::Deferrable | Class::Change | Class::Screening => &self.calls,
         }

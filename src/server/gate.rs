@@ -7,7 +7,7 @@ use crate::server::admission::{Slots, deadline, exceeded};
 use crate::server::body::{Account, Held, RequestBody, ResponseBody, Tenure, dress};
 use crate::server::identity::{Credentials, identify, is_shard};
 use crate::server::metrics::Metrics;
-use crate::server::rpc_table::{Access, Rpc, Term, find};
+use crate::server::rpc_table::{Access, Class, Rpc, Term, find};
 use crate::server::watch::Watch;
 use crate::services::call::{ByteBudget, Deadline};
 use crate::services::status::{Reason, Refusal};
@@ -15,6 +15,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -22,6 +23,9 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::Instrument as _;
+
+/// Longest silence of a live stream's caller: more than any surface allows before something is done.
+const GUARD_IDLE: Duration = Duration::from_secs(660);
 
 /// What a connection's calls come with.
 #[derive(Debug, Clone)]
@@ -178,7 +182,12 @@ impl Gate {
             parts.extensions.insert(deadline);
         }
         parts.extensions.insert(self.budget.clone());
-        let body = RequestBody::new(body, rpc, self.budget.clone(), held, self.limits.stream_idle);
+        // How long a live stream may be silent, and what that means, its surface says.
+        let idle = match rpc.class {
+            Class::Guard => self.limits.stream_idle.max(GUARD_IDLE),
+            _ => self.limits.stream_idle,
+        };
+        let body = RequestBody::new(body, rpc, self.budget.clone(), held, idle);
         Request::from_parts(parts, Body::new(body))
     }
 

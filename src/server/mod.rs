@@ -21,6 +21,7 @@ mod connection;
 mod monitor;
 mod kept;
 mod guarded;
+mod streamed;
 mod consulted;
 pub mod whole;
 

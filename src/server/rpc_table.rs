@@ -35,6 +35,8 @@ pub enum Class {
     Vigil,
     /// Streams that stay and mostly wait: they take no room from calls.
     Follow,
+    /// Live streams that are guarded: they stay as long as somebody broadcasts, and take no room from calls.
+    Guard,
 }
 
 /// How long a call may take where the caller does not say.
@@ -108,6 +110,8 @@ use Role::{Admin, Auditor, BankManager, ChildSafetyReviewer, ExchangePartner, Re
 const SCREENS: Access = Access::Roles(&[Screener]);
 const READS_VERDICTS: Access = Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer, Auditor]);
 const FOLLOWS: Access = Access::Roles(&[Screener, Reviewer, ChildSafetyReviewer]);
+const GUARDS: Access = Access::Roles(&[Screener]);
+const CUTS: Access = Access::Roles(&[Reviewer, ChildSafetyReviewer]);
 const EXCHANGES: Access = Access::Roles(&[ExchangePartner]);
 const CURATES: Access = Access::Roles(&[BankManager]);
 const READS_BANKS: Access = Access::Roles(&[BankManager, Auditor]);
@@ -129,7 +133,7 @@ const fn within(seconds: u64) -> Term {
     Term::Within(Duration::from_secs(seconds))
 }
 
-use Class::{Change, Deferrable, Follow, Probe, Screening, Shard, Vigil};
+use Class::{Change, Deferrable, Follow, Guard, Probe, Screening, Shard, Vigil};
 use Term::{Endless, Longest, Sending, Usual};
 
 /// Every call that the service answers.
@@ -153,6 +157,11 @@ pub const RPCS: &[Rpc] = &[
     rpc("/bulwark.v1.ScreeningService/ListClusters", FOLLOWS, Deferrable, SMALL, within(120), true),
     // What must be erased has to come through when much else does not.
     rpc("/bulwark.v1.ScreeningService/ForgetItem", SCREENS, Screening, SMALL, Usual, true),
+    rpc("/bulwark.v1.LiveService/GuardStream", GUARDS, Guard, MEDIA, Endless, true),
+    rpc("/bulwark.v1.LiveService/ListStreams", FOLLOWS, Deferrable, SMALL, Usual, true),
+    // What must not be seen has to be cut when much else does not come through.
+    rpc("/bulwark.v1.LiveService/InterruptStream", CUTS, Screening, SMALL, Usual, true),
+    rpc("/bulwark.v1.LiveService/WatchInterrupts", FOLLOWS, Follow, SMALL, Endless, true),
     rpc("/bulwark.v1.BankService/CreateBank", CURATES, Change, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/GetBank", READS_BANKS, Change, MIB, Usual, true),
     rpc("/bulwark.v1.BankService/ListBanks", READS_BANKS, Deferrable, MIB, Usual, true),
@@ -365,7 +374,7 @@ mod tests {
     fn no_unary_call_of_the_contract_is_bigger_than_its_service_may_take() {
         for rpc in RPCS {
             let limit = match rpc.service() {
-                "bulwark.v1.ScreeningService" => MEDIA,
+                "bulwark.v1.ScreeningService" | "bulwark.v1.LiveService" => MEDIA,
                 // Only processes of the same deployment send it.
                 "bulwark.v1.ShardService" => SOUGHT,
                 _ => MIB,

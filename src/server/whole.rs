@@ -8,6 +8,7 @@ use crate::core::id::{CredentialId, TenantId};
 use crate::core::key::{KeyText, SECRET_BYTES};
 use crate::core::refused::{Refused, Thing};
 use crate::io::clock::Clock;
+use crate::io::evidence::Evidence;
 use crate::io::jail;
 use crate::io::media::{Examiner, MediaLimits, MediaSettings, VideoLimits};
 use crate::io::objects::Place;
@@ -20,17 +21,20 @@ use crate::proto;
 use crate::proto::v1::admin_service_server::AdminServiceServer;
 use crate::proto::v1::bank_service_server::BankServiceServer;
 use crate::proto::v1::exchange_service_server::ExchangeServiceServer;
+use crate::proto::v1::live_service_server::LiveServiceServer;
 use crate::proto::v1::screening_service_server::ScreeningServiceServer;
 use crate::proto::v1::shard_service_server::ShardServiceServer;
 use crate::server::consulted::Consulted;
 use crate::server::guarded::Guarded;
 use crate::server::kept::Kept;
+use crate::server::streamed::Streamed;
 use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
 use crate::services::admin::Admin;
 use crate::services::bank::Banks;
 use crate::services::desk::{Desk, Limits};
 use crate::services::exchange::Exchanges;
 use crate::services::guards::Guards;
+use crate::services::live::Live;
 use crate::services::matchers::Matchers;
 use crate::services::screening::Screening;
 use crate::services::shard::ShardRoom;
@@ -44,8 +48,9 @@ use tonic::service::Routes;
 use zeroize::Zeroizing;
 
 /// Services whose health is told by name.
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "bulwark.v1.ScreeningService",
+    "bulwark.v1.LiveService",
     "bulwark.v1.BankService",
     "bulwark.v1.ExchangeService",
     "bulwark.v1.AdminService",
@@ -297,6 +302,7 @@ pub struct Whole {
     store: Store,
     desk: Desk,
     exchanges: Exchanges,
+    live: Live,
     clock: Clock,
     /// The first ADMIN key, where the data directory was empty: to be shown once.
     pub first_key: Option<Zeroizing<String>>,
@@ -333,7 +339,15 @@ impl Whole {
         let desk =
             Desk::new(store.clone(), shards, backups, examiner, clock.clone(), limits, guards);
         let exchanges = Exchanges::new(desk.clone());
-        Ok(Self { settings: Arc::new(settings), store, desk, exchanges, clock, first_key })
+        let of_live = &settings.live;
+        let evidence = Evidence::new(
+            settings.general.data_dir.join("live"),
+            Arc::clone(store.keys()),
+            of_live.evidence_bytes_max.0,
+            of_live.evidence_term,
+        );
+        let live = Live::new(desk.clone(), evidence, of_live.buffer_bytes_max.0);
+        Ok(Self { settings: Arc::new(settings), store, desk, exchanges, live, clock, first_key })
     }
 
     /// The store, for those who look on.
@@ -357,7 +371,9 @@ impl Whole {
             .max_decoding_message_size(usize::MAX);
         let exchanges = ExchangeServiceServer::new(self.exchanges.clone())
             .max_decoding_message_size(usize::MAX);
+        let live = LiveServiceServer::new(self.live.clone()).max_decoding_message_size(usize::MAX);
         Routes::new(screening)
+            .add_service(live)
             .add_service(banks)
             .add_service(exchanges)
             .add_service(admin)
@@ -385,9 +401,11 @@ impl Whole {
             looking.clone(),
         ));
         let asking = tokio::spawn(self.exchanges.clone().ask(looking.clone()));
+        let guarding = tokio::spawn(self.live.clone().look_after(looking.clone()));
         let recording = tokio::spawn(self.desk.guards.clone().record(self.store.clone()));
         let mut registry = prometheus_client::registry::Registry::default();
         registry.register_collector(Box::new(Guarded(self.desk.guards.clone(), clock.clone())));
+        registry.register_collector(Box::new(Streamed(self.live.clone())));
         registry.register_collector(Box::new(Consulted(self.desk.matchers.clone())));
         registry.register_collector(Box::new(Kept {
             store: self.store.clone(),
@@ -409,6 +427,7 @@ impl Whole {
         recording.abort();
         drop(look.await);
         drop(asking.await);
+        drop(guarding.await);
         self.store.close().await?;
         Ok(stopped?)
     }

@@ -317,7 +317,8 @@ impl Guards {
     }
 
     /// The pseudonym of a sender.
-    fn sender(&self, scope: &Scope, actor: &ActorId) -> u64 {
+    #[must_use]
+    pub fn sender(&self, scope: &Scope, actor: &ActorId) -> u64 {
         self.0.key.hash_one((scope, actor))
     }
 

@@ -20,6 +20,7 @@ pub mod consulting;
 pub mod judge;
 pub mod shard;
 pub mod screening;
+pub mod live;
 pub mod bank;
 pub mod exchange;
 pub mod admin;

@@ -265,7 +265,8 @@ pub async fn take<T>(inbound: &mut Streaming<T>, patience: Patience) -> Result<O
 }
 
 /// What a broken stream means in the contract's words.
-fn broken(status: &Status) -> Refusal {
+#[must_use]
+pub fn broken(status: &Status) -> Refusal {
     match status.code() {
         Code::OutOfRange => Refusal::new(Reason::MessageTooLarge, "a message is too long"),
         Code::ResourceExhausted => {

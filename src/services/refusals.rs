@@ -17,6 +17,7 @@ const fn kind(thing: Thing) -> &'static str {
         Thing::Verdict => "verdict",
         Thing::Exchange => "exchange",
         Thing::Partner => "partner",
+        Thing::Stream => "stream",
     }
 }
 

@@ -106,6 +106,10 @@ reasons! {
     DeltaRefused = "DELTA_REFUSED", FailedPrecondition;
     /// The place that the caller names is not in this journal.
     CursorUnknown = "CURSOR_UNKNOWN", FailedPrecondition;
+    /// The stream was cut.
+    StreamCut = "STREAM_CUT", FailedPrecondition;
+    /// The stream cannot be resumed.
+    ResumeRefused = "RESUME_REFUSED", FailedPrecondition;
     /// The service is about to stop; another replica will answer.
     Draining = "DRAINING", Unavailable;
     /// A fault of the service itself; its log says more.

@@ -139,7 +139,7 @@ codes! {
         TenantPut = 1, CredentialPut = 2, SurfacePut = 3, BankPut = 4, BankDeleted = 5,
         EntriesPut = 6, VerdictGiven = 7, OutcomeRecorded = 8, Counted = 9, CountsLost = 10,
         Restored = 11, PartnerPut = 12, ExchangePut = 13, ExchangeDeleted = 14,
-        ExchangeAdvanced = 15,
+        ExchangeAdvanced = 15, StreamInterrupted = 16, StreamCut = 17, StreamNoted = 18,
     }
 }
 
@@ -223,7 +223,10 @@ fn figures(
         | Event::PartnerPut { .. }
         | Event::ExchangePut { .. }
         | Event::ExchangeDeleted { .. }
-        | Event::ExchangeAdvanced { .. } => Vec::new(),
+        | Event::ExchangeAdvanced { .. }
+        | Event::StreamInterrupted { .. }
+        | Event::StreamCut { .. }
+        | Event::StreamNoted { .. } => Vec::new(),
         Event::EntriesPut { entries, .. } => {
             let mut states = BTreeMap::<EntryState, u64>::new();
             for entry in entries {

@@ -4,10 +4,12 @@ use crate::core::live::event::{ActorRisk, Found};
 use crate::core::live::policy::{Level, Measure, Policy, Step};
 use crate::core::time::Time;
 use crate::core::verdict::{Assurance, Disposition, ReviewPriority};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Why something is done to a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Cause {
     /// A frame matches a listed entry.
     Match,

@@ -11,6 +11,7 @@ use crate::core::event::{Event, EventKind};
 use crate::core::exchange::{Exchange, Partner, Progress};
 use crate::core::id::EntryId;
 use crate::core::journal::envelope::event_kind_code;
+use crate::core::live::kept::Interrupt;
 use crate::core::policy::Surface;
 use crate::io::seal::KeyRing;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -129,7 +130,14 @@ impl Expected {
                     self.documents.remove(&(kind, scope.to_string(), exchange.to_string()));
                 }
             }
-            Event::Counted { .. } | Event::CountsLost { .. } | Event::Restored { .. } => {}
+            Event::StreamInterrupted { scope, interrupt } => {
+                self.document(&scope.to_string(), number, &**interrupt);
+            }
+            Event::Counted { .. }
+            | Event::CountsLost { .. }
+            | Event::Restored { .. }
+            | Event::StreamCut { .. }
+            | Event::StreamNoted { .. } => {}
         }
         Ok(())
     }
@@ -240,6 +248,7 @@ impl Expected {
         self.documents_of::<Partner>(conn, keys, report, EventKind::PartnerPut).await?;
         self.documents_of::<Exchange>(conn, keys, report, EventKind::ExchangePut).await?;
         self.documents_of::<Progress>(conn, keys, report, EventKind::ExchangeAdvanced).await?;
+        self.documents_of::<Interrupt>(conn, keys, report, EventKind::StreamInterrupted).await?;
         for (kind, scope, name) in self.documents.keys() {
             report.fault(format!("{kind} {scope}/{name}"), "missing");
         }

@@ -5,7 +5,7 @@
 
 use super::dialect::{Batch, Conn, Row, Value};
 use super::error::StoreError;
-use crate::core::event::Event;
+use crate::core::event::{Event, EventKind};
 use crate::core::journal::envelope::{Envelope, event_kind_code};
 use crate::core::journal::leaf::{self, SALT_BYTES};
 use crate::core::journal::merkle::{
@@ -262,6 +262,26 @@ pub async fn next(
 pub async fn leaf_of(conn: &mut Conn, number: u64) -> Result<Option<Hash>, StoreError> {
     let sql = "SELECT leaf FROM journal WHERE number = $1";
     conn.row(sql, vec![number.into()]).await?.map(|row| row.exact(0)).transpose()
+}
+
+/// Events of these kinds behind a number, up to another, at most `limit`.
+///
+/// # Errors
+/// As [`events`].
+pub async fn events_of(
+    conn: &mut Conn,
+    keys: &KeyRing,
+    (after, upto): (u64, u64),
+    (first, last): (EventKind, EventKind),
+    limit: u64,
+) -> Result<Vec<Recorded>, StoreError> {
+    let sql = "SELECT number, kind, envelope, salt, payload, leaf FROM journal \
+               WHERE number > $1 AND number <= $2 AND kind >= $3 AND kind <= $4 \
+               ORDER BY number LIMIT $5";
+    let kinds = [first, last].map(|kind| u64::from(event_kind_code(kind)).into());
+    let [first, last] = kinds;
+    let rows = conn.rows(sql, vec![after.into(), upto.into(), first, last, limit.into()]).await?;
+    rows.iter().map(|row| Ok(read_row(keys, row)?.0)).collect()
 }
 
 /// The event with a number.

@@ -38,12 +38,15 @@ pub const fn is_immediate(event: &Event) -> bool {
         | Event::PartnerPut { .. }
         | Event::ExchangePut { .. }
         | Event::ExchangeDeleted { .. }
-        | Event::ExchangeAdvanced { .. } => true,
+        | Event::ExchangeAdvanced { .. }
+        | Event::StreamInterrupted { .. } => true,
         Event::VerdictGiven { .. }
         | Event::OutcomeRecorded { .. }
         | Event::Counted { .. }
         | Event::CountsLost { .. }
-        | Event::Restored { .. } => false,
+        | Event::Restored { .. }
+        | Event::StreamCut { .. }
+        | Event::StreamNoted { .. } => false,
     }
 }
 
@@ -101,7 +104,14 @@ pub async fn project(
             }
             Ok(())
         }
-        Event::Counted { .. } | Event::CountsLost { .. } | Event::Restored { .. } => Ok(()),
+        Event::StreamInterrupted { scope, interrupt } => {
+            rows::put_document(conn, keys, &scope.to_string(), number, &**interrupt).await
+        }
+        Event::Counted { .. }
+        | Event::CountsLost { .. }
+        | Event::Restored { .. }
+        | Event::StreamCut { .. }
+        | Event::StreamNoted { .. } => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::core::event::ENTRIES_PER_EVENT_MAX;
 use crate::core::exchange::{Exchange, Partner, Progress};
 use crate::core::id::{BankId, EntryId, TenantId};
 use crate::core::journal::envelope::{entry_state_code, entry_state_of};
+use crate::core::live::kept::Interrupt;
 use crate::core::policy::Surface;
 use crate::core::record::RecordKey;
 use crate::core::signal::Signal;
@@ -57,8 +58,19 @@ documents! {
     Partner = "partner", Exchange = "exchange", Progress = "progress"
 }
 
+/// The last cut of a stream; what the platform calls the stream is in the sealed body only.
+impl Document for Interrupt {
+    const KIND: &'static str = "cut";
+    fn name(&self) -> &str {
+        &self.row
+    }
+    fn version(&self) -> u64 {
+        self.directive
+    }
+}
+
 /// Kinds of documents that stand in rows.
-pub const KINDS: [&str; 7] = [
+pub const KINDS: [&str; 8] = [
     Tenant::KIND,
     Credential::KIND,
     Surface::KIND,
@@ -66,6 +78,7 @@ pub const KINDS: [&str; 7] = [
     Partner::KIND,
     Exchange::KIND,
     Progress::KIND,
+    Interrupt::KIND,
 ];
 
 /// Scope column of documents that belong to no scope.

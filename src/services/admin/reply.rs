@@ -4,7 +4,7 @@ use crate::core::access::{Credential, Proof, Role, Scope, Tenant};
 use crate::core::policy::Surface;
 use crate::proto::v1;
 use crate::services::words::record::write_etag;
-use crate::services::words::{moment, policy};
+use crate::services::words::{live, moment, policy};
 
 /// Writes a tenant.
 #[must_use]
@@ -82,5 +82,6 @@ pub fn surface(scope: &Scope, surface: &Surface) -> v1::Surface {
         create_time: Some(moment::timestamp(surface.created)),
         revoke_time: surface.revoked.map(moment::timestamp),
         lookback_window: surface.lookback.map(moment::span),
+        live_terms: surface.live.as_deref().map(live::write),
     }
 }

@@ -1,7 +1,5 @@
 //! Screening requests, read from the wire into the core; every bad field is named at once.
 
-mod probes;
-
 use crate::core::event::{Outcome, OutcomeKind};
 use crate::core::id::{ItemId, RequestId, VerdictId};
 use crate::core::policy::Context;
@@ -14,7 +12,7 @@ use crate::services::judge::Asked;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::fields::Fields;
 use crate::services::words::request::{Keyed, digest, keyed};
-use crate::services::words::{context, moment, page, request};
+use crate::services::words::{context, moment, page, probes, request};
 use bytes::Bytes;
 
 /// Most bytes of an item in one message.
@@ -174,7 +172,7 @@ pub fn signals(sent: v1::ScreenSignalsRequest) -> Result<Signals, Refusal> {
     let has_key = sent.context.as_ref().is_some_and(|context| !context.request_id.is_empty());
     let digest = if has_key { digest(&sent, &[]) } else { [0; 32] };
     let context = context::read(&mut fields, "context", sent.context);
-    let signals = probes::read(&mut fields, &sent.signals);
+    let signals = probes::read(&mut fields, "signals", &sent.signals);
     let scores = context::read_scores(&mut fields, "scores", sent.scores, 0);
     let whole = context.zip(signals).zip(scores).map(|((context, signals), scores)| Signals {
         asked: asked(context, digest),
@@ -277,7 +275,7 @@ fn batch_item(sent: v1::SignalsItem) -> BatchItem {
     let mut fields = Fields::default();
     let digest = digest(&sent, &[]);
     let item = fields.name("item_id", &sent.item_id, ItemId::parse);
-    let signals = probes::read(&mut fields, &sent.signals);
+    let signals = probes::read(&mut fields, "signals", &sent.signals);
     let kind = probes::media_kind(sent.media_kind);
     let read = match (item, signals) {
         (Some(item), Some(signals)) if fields.is_clean() => {

@@ -12,7 +12,7 @@ use crate::services::words::fields::{Fields, within};
 use crate::services::words::page::{self, Page};
 use crate::services::words::record::{mask, read_etag, unchangeable};
 use crate::services::words::request::{Keyed, keyed, read_id};
-use crate::services::words::{moment, policy};
+use crate::services::words::{live, moment, policy};
 use std::time::Duration;
 
 const CATEGORY_BYTES_MAX: usize = 64;
@@ -163,6 +163,12 @@ pub fn create_surface(sent: v1::CreateSurfaceRequest) -> Result<CreateSurface, R
     let thresholds =
         read_thresholds(&mut fields, "surface.score_thresholds", &surface.score_thresholds);
     let lookback = read_lookback(&mut fields, surface.lookback_window);
+    let terms = live::read(&mut fields, "surface.live_terms", surface.live_terms);
+    if kind.is_some_and(|kind| kind != SurfaceKind::Live)
+        && terms.as_ref().is_some_and(Option::is_some)
+    {
+        fields.fault("surface.live_terms", "must be left out unless kind is LIVE");
+    }
     let whole = (|| {
         let settings = SurfaceSettings {
             display_name: name?,
@@ -171,6 +177,7 @@ pub fn create_surface(sent: v1::CreateSurfaceRequest) -> Result<CreateSurface, R
             score_thresholds: thresholds?,
             legal_basis_required: surface.legal_basis_required,
             lookback: lookback?,
+            live: terms?,
         };
         let place = SurfacePlace { tenant: tenant?, environment: environment?, id: id? };
         Some(CreateSurface { place, kind: kind?, settings, keyed: keyed? })
@@ -261,6 +268,7 @@ pub fn update_surface(sent: v1::UpdateSurfaceRequest) -> Result<UpdateSurface, R
             "lookback_window" => {
                 patch.lookback = read_lookback(&mut fields, sent.lookback_window);
             }
+            "live_terms" => patch.live = live::read(&mut fields, &at, sent.live_terms.clone()),
             _ => unchangeable(&mut fields),
         }
     }

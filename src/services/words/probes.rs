@@ -17,13 +17,24 @@ const FRAMES_MAX: usize = 8 * 3_600;
 const FRAME_MILLIS_ASSUMED: u32 = 1000;
 
 /// Reads the signals.
-pub fn read(fields: &mut Fields, sent: &[v1::Signal]) -> Option<Vec<Probe>> {
+pub fn read(fields: &mut Fields, path: &str, sent: &[v1::Signal]) -> Option<Vec<Probe>> {
     let is_frame = |sent: &&v1::Signal| sent.r#type == i32::from(v1::SignalType::VpdqFrame);
     let frames = sent.iter().filter(is_frame).count().min(FRAMES_MAX);
-    read_list(fields, "signals", sent, SIGNALS_MAX + frames).map(probes_of)
+    read_list(fields, path, sent, SIGNALS_MAX + frames).map(probes_of)
+}
+
+/// Reads the signals of something small, of which there are at most so many.
+pub fn read_few(
+    fields: &mut Fields,
+    path: &str,
+    sent: &[v1::Signal],
+    most: usize,
+) -> Option<Vec<Probe>> {
+    read_list(fields, path, sent, most).map(probes_of)
 }
 
 /// What a caller says its signals were taken from.
+#[must_use]
 pub fn media_kind(number: i32) -> MediaKind {
     match v1::MediaKind::try_from(number) {
         Ok(v1::MediaKind::Image) => MediaKind::Image,
