@@ -29,6 +29,7 @@ struct Names {
     verdict: String,
     exchange: String,
     partner: String,
+    stream: String,
 }
 
 fn made_up(like: &str) -> String {
@@ -48,6 +49,7 @@ impl Names {
             verdict: made_up(&self.verdict),
             exchange: made_up(&self.exchange),
             partner: made_up(&self.partner),
+            stream: made_up(&self.stream),
         }
     }
 }
@@ -58,6 +60,28 @@ fn mask(path: &str) -> Option<prost_types::FieldMask> {
 
 /// What one rpc says to these names: the rpc, the name that counts, the answer.
 type Told = Vec<(&'static str, String, Result<(), Status>)>;
+
+async fn live_told(caller: &Caller, names: &Names) -> Told {
+    let cut = v1::InterruptStreamRequest {
+        stream_id: names.stream.clone(),
+        reason: "a test".into(),
+        ..Default::default()
+    };
+    let mut start = crate::live::start("s");
+    start.context.as_mut().unwrap().surface_id.clone_from(&names.surface);
+    let start = Some(v1::guard_stream_request::Step::Start(start));
+    let start = vec![v1::GuardStreamRequest { number: 0, step: start }];
+    macro_rules! at {
+        ($rpc:literal) => {
+            concat!("/bulwark.v1.LiveService/", $rpc)
+        };
+    }
+    let (name, surface) = (names.stream.clone(), names.surface.clone());
+    vec![
+        ("InterruptStream", name, call(caller, at!("InterruptStream"), cut).await),
+        ("GuardStream", surface, stream(caller, at!("GuardStream"), start).await),
+    ]
+}
 
 async fn screening_told(caller: &Caller, names: &Names) -> Told {
     let place = || v1::Context { surface_id: names.surface.clone(), ..context("i") };
@@ -338,7 +362,9 @@ async fn admin_told(caller: &Caller, names: &Names) -> Told {
 /// Rpcs that name nothing of anybody else's: they make, list or compare the caller's own, or take names unseen.
 ///
 /// What partners ask is answered by their own agreement, whatever they name.
-const NAMELESS: [&str; 18] = [
+const NAMELESS: [&str; 20] = [
+    "ListStreams",
+    "WatchInterrupts",
     "ListExchanges",
     "ListPartners",
     "PullSignals",
@@ -377,7 +403,7 @@ async fn every_rpc_treats_what_belongs_to_others_as_if_it_were_not_there() {
         let request = v1::CreateTenantRequest { tenant_id: tenant_id.into(), ..Default::default() };
         service.admin().admin().create_tenant(request).await.expect("made");
     }
-    let roles = [Role::Admin, Role::BankManager, Role::Screener, Role::Auditor];
+    let roles = [Role::Admin, Role::BankManager, Role::Screener, Role::Reviewer, Role::Auditor];
     let (test, real) = (Environment::Test, Environment::Production);
     let owner = service.with_roles("tenant-a", test, &roles).await;
     let elsewhere = service.with_roles("tenant-a", real, &roles).await;
@@ -429,7 +455,9 @@ async fn every_rpc_treats_what_belongs_to_others_as_if_it_were_not_there() {
         verdict,
         exchange: "exchange-a".into(),
         partner: "partner-a".into(),
+        stream: "stream-a".into(),
     };
+    let _guarded = crate::live::Guarded::start(&owner, "stream-a").await;
     let absent = names.absent();
 
     let mut covered = BTreeSet::new();
@@ -443,6 +471,10 @@ async fn every_rpc_treats_what_belongs_to_others_as_if_it_were_not_there() {
         let (told, nothing) =
             (exchanges_told(caller, &names).await, exchanges_told(caller, &absent).await);
         compare(told, nothing, &mut covered, whose);
+        let (told, nothing) = (live_told(caller, &names).await, live_told(caller, &absent).await);
+        compare(told, nothing, &mut covered, whose);
+        let streams = caller.live().list_streams(v1::ListStreamsRequest::default()).await;
+        assert!(streams.unwrap().into_inner().streams.is_empty(), "{whose}");
         let mut client = caller.exchanges();
         let exchanges = client.list_exchanges(v1::ListExchangesRequest::default());
         assert!(exchanges.await.unwrap().into_inner().exchanges.is_empty(), "{whose}");

@@ -18,6 +18,7 @@ mod binary;
 mod screening;
 mod videos;
 mod lookback;
+mod live;
 mod banks;
 mod opinions;
 mod exchanges;

@@ -44,8 +44,14 @@ where
 #[tokio::test(flavor = "multi_thread")]
 async fn every_required_field_left_out_is_refused_by_name() {
     let service = Service::start().await;
-    let roles =
-        [Role::Admin, Role::BankManager, Role::Screener, Role::Auditor, Role::ExchangePartner];
+    let roles = [
+        Role::Admin,
+        Role::BankManager,
+        Role::Screener,
+        Role::Reviewer,
+        Role::Auditor,
+        Role::ExchangePartner,
+    ];
     let all = service.with_roles("operator", Environment::Production, &roles).await;
     macro_rules! check {
         ($service:literal, $($rpc:literal: $good:expr;)*) => {$(
@@ -72,6 +78,11 @@ async fn every_required_field_left_out_is_refused_by_name() {
         };
         "GetVerdict": v1::GetVerdictRequest { verdict_id: "v".into() };
         "ForgetItem": v1::ForgetItemRequest { item_id: "i".into() };
+    }
+    check! { "LiveService",
+        "InterruptStream": v1::InterruptStreamRequest {
+            stream_id: "s".into(), reason: "a test".into(), ..Default::default()
+        };
     }
     let rule = v1::SignalRule {
         r#type: v1::SignalType::Md5.into(),
@@ -265,6 +276,7 @@ fn no_rpc_is_without_a_test_that_calls_it_over_a_socket() {
     let names = [
         "screening.rs",
         "lookback.rs",
+        "live.rs",
         "banks.rs",
         "opinions.rs",
         "partners.rs",

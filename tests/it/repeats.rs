@@ -23,7 +23,7 @@ async fn head(caller: &Caller) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_made_twice_under_one_key_is_made_once() {
     let service = Service::start().await;
-    let roles = [Role::Admin, Role::BankManager, Role::Screener, Role::Auditor];
+    let roles = [Role::Admin, Role::BankManager, Role::Screener, Role::Reviewer, Role::Auditor];
     let all = service.with_roles("operator", Environment::Production, &roles).await;
     let real = i32::from(Environment::Production);
     let mut tried = BTreeSet::new();
@@ -215,6 +215,14 @@ async fn every_change_made_twice_under_one_key_is_made_once() {
     };
     let (held, blocked) = (v1::OutcomeKind::Held, v1::OutcomeKind::Blocked);
     twice!(screening.record_outcome("RecordOutcome", outcome(held), outcome(blocked)));
+
+    let _guarded = crate::live::Guarded::start(&all, "show").await;
+    let cut = |reason: &str| v1::InterruptStreamRequest {
+        stream_id: "show".into(),
+        reason: reason.into(),
+        ..Default::default()
+    };
+    twice!(live.interrupt_stream("InterruptStream", cut("a"), cut("b")));
 
     let keyed: BTreeSet<String> = messages()
         .into_iter()

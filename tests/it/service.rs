@@ -8,6 +8,7 @@ use bulwark::proto::v1;
 use bulwark::proto::v1::admin_service_client::AdminServiceClient;
 use bulwark::proto::v1::bank_service_client::BankServiceClient;
 use bulwark::proto::v1::exchange_service_client::ExchangeServiceClient;
+use bulwark::proto::v1::live_service_client::LiveServiceClient;
 use bulwark::proto::v1::screening_service_client::ScreeningServiceClient;
 use bulwark::server::install_crypto;
 use bulwark::server::whole::{Whole, existing_keys, store_settings};
@@ -60,6 +61,11 @@ impl Caller {
     /// Screening.
     pub fn screening(&self) -> ScreeningServiceClient<Keyed> {
         ScreeningServiceClient::new(self.channel.clone())
+    }
+
+    /// Live streams.
+    pub fn live(&self) -> LiveServiceClient<Keyed> {
+        LiveServiceClient::new(self.channel.clone())
     }
 
     /// Banks.

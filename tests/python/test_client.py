@@ -304,3 +304,27 @@ def test_malformed_pictures_of_an_imaging_library_are_survived(server, screen, w
             ran += 1
     assert ran > 500
     assert screen(saved(drawn(2), "PNG")).disposition == words.v.DISPOSITION_ALLOW
+
+
+def test_the_example_guards_a_live_stream(server, screen, tmp_path):
+    """What is listed is cut, what is not plays, and what was cut never plays again."""
+    listed, other = tmp_path / "listed.jpg", tmp_path / "other.png"
+    listed.write_bytes(saved(drawn(1), "JPEG"))
+    other.write_bytes(saved(drawn(77), "PNG"))
+    key = dict(screen.metadata)["authorization"].removeprefix("Bearer ")
+
+    def guarded(stream_id, *paths):
+        return subprocess.run(
+            [os.sys.executable, str(ROOT / "examples" / "python" / "guard_stream.py"),
+             server.address, key, stream_id, *map(str, paths)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in os.sys.path if p)},
+            capture_output=True, text=True, check=False, timeout=120)
+
+    ran = guarded("plays", other, other)
+    assert ran.returncode == 0, ran.stderr
+    assert "interrupt" not in ran.stdout and "ended clean" in ran.stdout, ran.stdout
+    ran = guarded("is cut", other, listed, other)
+    assert ran.returncode == 0, ran.stderr
+    assert "interrupt" in ran.stdout and "ended not clean" in ran.stdout, ran.stdout
+    ran = guarded("is cut", other)
+    assert ran.returncode != 0 and "FAILED_PRECONDITION" in ran.stderr, ran.stderr

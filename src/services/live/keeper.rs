@@ -11,7 +11,7 @@ use crate::core::live::session::Session;
 use crate::core::time::Time;
 use crate::io::evidence::Piece;
 use crate::io::store::RequestKey;
-use crate::services::call::ByteLease;
+use crate::services::live::holding::Holding;
 use crate::services::live::judging::Work;
 use crate::services::live::outbox::Outbox;
 use crate::services::live::reply;
@@ -19,7 +19,7 @@ use crate::services::live::shown::Shown;
 use crate::services::live::tools::Tools;
 use crate::services::status::{Reason, Refusal};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -81,12 +81,6 @@ struct Carrier {
     over: CancellationToken,
 }
 
-/// A piece of the last seconds.
-struct Held {
-    piece: Piece,
-    _lease: ByteLease,
-}
-
 /// Who holds the session of one stream.
 pub struct Keeper {
     tools: Tools,
@@ -98,10 +92,7 @@ pub struct Keeper {
     /// What the session wanted before anybody was there to be told.
     first: Vec<Effect>,
     carrier: Option<Carrier>,
-    held: BTreeMap<u64, Held>,
-    held_bytes: u64,
-    /// Pieces that could not be held although their session counts on them.
-    unheld: u32,
+    holding: Holding,
     writing: Option<JoinHandle<What>>,
     reporters: HashSet<u64>,
     shown: Arc<Mutex<Shown>>,
@@ -135,6 +126,7 @@ impl Keeper {
     pub fn new(tools: Tools, beginning: Beginning) -> Self {
         let Beginning { scope, guarded, token, terms, session: (session, first), shown } =
             beginning;
+        let holding = Holding::new(tools.buffers.clone());
         Self {
             tools,
             scope,
@@ -144,9 +136,7 @@ impl Keeper {
             session: Some(session),
             first,
             carrier: None,
-            held: BTreeMap::new(),
-            held_bytes: 0,
-            unheld: 0,
+            holding,
             writing: None,
             reporters: HashSet::new(),
             shown,
@@ -302,7 +292,7 @@ impl Keeper {
         if is_piece {
             self.load();
             if let Some(bytes) = piece {
-                self.hold(Piece { number, at: self.now(), bytes });
+                self.holding.hold(Piece { number, at: self.now(), bytes });
             }
             self.shown.lock().last_piece = Some(self.now());
         }
@@ -321,27 +311,6 @@ impl Keeper {
         if load.permille().abs_diff(known.permille()) >= 100 {
             self.tell(Event::Load(load));
         }
-    }
-
-    /// Holds a piece of the last seconds; where memory is short, in the place of the oldest ones.
-    fn hold(&mut self, piece: Piece) {
-        let bytes = piece.bytes.len() as u64;
-        loop {
-            if let Ok(lease) = self.tools.buffers.lease(bytes) {
-                self.held_bytes += bytes;
-                self.held.insert(piece.number, Held { piece, _lease: lease });
-                return;
-            }
-            self.unheld = self.unheld.saturating_add(1);
-            let Some((_, oldest)) = self.held.pop_first() else { return };
-            self.held_bytes -= oldest.piece.bytes.len() as u64;
-        }
-    }
-
-    fn let_go(&mut self, below: u64) {
-        let kept = self.held.split_off(&below);
-        let gone = std::mem::replace(&mut self.held, kept);
-        self.held_bytes -= gone.values().map(|held| held.piece.bytes.len() as u64).sum::<u64>();
     }
 
     fn step(&mut self, event: Event) -> Vec<Effect> {
@@ -364,7 +333,7 @@ impl Keeper {
         if let Some(session) = &self.session {
             let mut shown = self.shown.lock();
             shown.glance = session.glance();
-            shown.buffer_bytes = self.held_bytes;
+            shown.buffer_bytes = self.holding.bytes();
         }
     }
 
@@ -380,7 +349,7 @@ impl Keeper {
                 }
             }
             Effect::Preserve { window, pieces } => self.preserve(window, pieces),
-            Effect::LetGo { below } => self.let_go(below),
+            Effect::LetGo { below } => self.holding.let_go(below),
             Effect::Keep(record) => self.keep(&record),
             Effect::Review { cause, priority } => self.note(What::Review { cause, priority }),
             Effect::Timed { is_cut, waited, .. } => {
@@ -472,12 +441,9 @@ impl Keeper {
     /// Writes what is held of a window where evidence is kept.
     fn preserve(&mut self, window: Window, pieces: Option<Pieces>) {
         let Some(pieces) = pieces else { return };
-        let held = self.held.range(pieces.first..=pieces.last);
-        let within = held.filter(|(_, held)| window.contains(held.piece.at));
-        let found: Vec<_> = within.map(|(_, held)| held.piece.clone()).collect();
+        let (found, unheld) = self.holding.within(window, pieces);
         let bytes = found.iter().map(|piece| piece.bytes.len() as u64).sum();
         let count = u32::try_from(found.len()).unwrap_or(u32::MAX);
-        let unheld = std::mem::take(&mut self.unheld);
         let (evidence, session) = (self.tools.evidence.clone(), self.guarded.session.clone());
         let before = self.writing.take();
         self.writing = Some(tokio::spawn(async move {

@@ -3,6 +3,7 @@
 mod parse;
 mod ledger;
 mod tools;
+mod holding;
 mod outbox;
 mod shown;
 mod reply;
