@@ -15,8 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-/// Bytes of number, time, kind and length before a sealed piece.
+/// Bytes of number, time and length before a sealed piece.
 const HEAD_BYTES: usize = 8 + 8 + 4;
+/// What ends the name of a file that is being written.
+const UNFINISHED: &str = "unfinished";
 
 /// A piece of a stream.
 #[derive(Clone)]
@@ -128,7 +130,10 @@ impl Evidence {
     pub fn read(&self, session: &str) -> Result<Vec<Piece>, EvidenceError> {
         let mut files = Vec::new();
         for file in std::fs::read_dir(self.0.folder.join(session))? {
-            files.push(file?.path());
+            let path = file?.path();
+            if path.extension().is_none() {
+                files.push(path);
+            }
         }
         files.sort();
         let mut pieces = Vec::new();
@@ -180,18 +185,18 @@ impl Evidence {
 /// Writes a file that must not be there yet, with the folders around it.
 fn write(top: &Path, folder: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // Whoever reads finds whole files only.
+    let unfinished = path.with_extension(UNFINISHED);
     let whole = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished);
+        let mut file = open?;
         file.write_all(text)?;
         file.sync_all()?;
+        std::fs::rename(&unfinished, path)?;
         File::open(folder)?.sync_all()?;
         File::open(top)?.sync_all()
     };
-    whole().inspect_err(|error| {
-        if error.kind() != std::io::ErrorKind::AlreadyExists {
-            drop(std::fs::remove_file(path));
-        }
-    })
+    whole().inspect_err(|_| drop(std::fs::remove_file(&unfinished)))
 }
 
 #[cfg(test)]

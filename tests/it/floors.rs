@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const FLOORS: [&str; 7] = ["core", "config", "proto", "io", "services", "server", "cli"];
-const ROOMS: [&str; 3] = ["screening", "bank", "admin"];
+const ROOMS: [&str; 4] = ["screening", "live", "bank", "admin"];
 const LINES_MAX: usize = 500;
 
 /// Files that may hold `unsafe`, each with its reason.

@@ -389,6 +389,10 @@ async fn a_broken_connection_is_resumed_by_its_token_and_nothing_is_lost_or_take
     assert!(plays(&stream.answer(image(png(2))).await));
     let (token, number) = (stream.opened.resume_token.clone(), stream.number);
     let received_directive = stream.heard;
+    let is_heard = |listed: v1::GuardedStream| listed.unacknowledged_count == 0;
+    while !listed(&staff.screener, "broken").await.is_some_and(is_heard) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     drop(stream);
     stands(&staff.screener, "broken", StreamStanding::Lost).await;
 

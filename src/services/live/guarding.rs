@@ -114,6 +114,7 @@ async fn begin(
         last_piece: None,
         buffer_bytes: 0,
         cut: None,
+        is_done: false,
         over: None,
     }));
     let (orders, received) = mpsc::channel(ORDERS_MAX);
@@ -236,11 +237,8 @@ impl Carrying {
                 },
             }
         }
-        if self.is_stopped {
-            // The session says the last word.
-            over.cancelled().await;
-        }
-        Ok(())
+        // A session that was not told that its stream is over goes on, and waits for somebody to come back.
+        Err(parse::order("stop must come last"))
     }
 
     fn ask(&self) -> Result<(), Refusal> {

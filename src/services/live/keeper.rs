@@ -412,7 +412,10 @@ impl Keeper {
                     by,
                 };
                 self.tools.figures.interrupted();
-                self.shown.lock().cut = Some((cut.clone(), None));
+                {
+                    let mut shown = self.shown.lock();
+                    (shown.cut, shown.is_done) = (Some((cut.clone(), None)), false);
+                }
                 let answer = serde_json::to_vec(&cut).unwrap_or_default();
                 let (scope, id, interrupt) = (self.scope.clone(), cut.id.clone(), Box::new(cut));
                 let event = Recorded::StreamInterrupted { scope, interrupt };
@@ -430,6 +433,7 @@ impl Keeper {
                 self.told = Some(told);
             }
             Record::Acknowledged { number, waited } => {
+                self.shown.lock().is_done = true;
                 let done = Box::new(Done { id: self.guarded.cut(number), waited });
                 let scope = self.scope.clone();
                 drop(self.tools.ledger.put(Recorded::StreamCut { scope, done }, None));

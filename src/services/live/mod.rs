@@ -126,11 +126,11 @@ impl Live {
             Some(Cutting { cut, number, told: None })
         };
         let Cutting { cut, number, told } = cutting.or_else(before).ok_or_else(missing)?;
-        let number = match told {
-            Some(told) => told.await.ok().flatten(),
-            None => number,
+        // What was cut before is answered as it stands now, a new cut as it was made.
+        let (number, is_done) = match told {
+            Some(told) => (told.await.ok().flatten(), false),
+            None => (number, entry.shown.lock().is_done),
         };
-        let is_done = entry.shown.lock().is_cut();
         Ok(reply::interrupted(&cut, number, is_done))
     }
 }

@@ -3,7 +3,7 @@
 use crate::core::id::StreamId;
 use crate::core::live::kept::{Guarded, Interrupt};
 use crate::core::live::policy::Level;
-use crate::core::live::session::{Glance, Standing};
+use crate::core::live::session::Glance;
 use crate::core::time::Time;
 use tokio::time::Instant;
 
@@ -22,16 +22,10 @@ pub struct Shown {
     pub buffer_bytes: u64,
     /// Its last cut, if it was cut, with its journal number as far as that is known.
     pub cut: Option<(Interrupt, Option<u64>)>,
+    /// Whether the platform has said that it carried that out.
+    pub is_done: bool,
     /// Since when it is over, if it is.
     pub over: Option<Instant>,
-}
-
-impl Shown {
-    /// Whether the platform has said that it cut the stream.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        matches!(self.glance.standing, Standing::Cut | Standing::Ended)
-    }
 }
 
 /// Where a stream stands in a list.
