@@ -149,10 +149,12 @@ impl Keeper {
 
     /// Keeps the stream until its session is over.
     pub async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let stop = self.tools.stop.clone();
         while self.session.as_ref().is_some_and(|session| session.ending().is_none()) {
             let wake = self.wake();
             tokio::select! {
                 biased;
+                () = stop.cancelled() => break,
                 order = orders.recv() => match order {
                     Some(order) => self.order(order),
                     None => break,
@@ -210,7 +212,7 @@ impl Keeper {
                 drop(answer.send(joined));
             }
             Order::Interrupt { person, key, answer } => {
-                self.person = Some((person, key));
+                (self.person, self.told) = (Some((person, key)), None);
                 self.tell(Event::Interrupts);
                 self.person = None;
                 let told = self.told.take();

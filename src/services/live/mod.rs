@@ -58,7 +58,8 @@ impl Live {
         let ledger = Ledger::start(desk.store.clone());
         let buffers = ByteBudget::new(buffer_bytes_max);
         let (figures, in_work) = (Arc::default(), Arc::default());
-        let tools = Tools { desk, ledger, evidence, buffers, figures, in_work };
+        let stop = CancellationToken::new();
+        let tools = Tools { desk, ledger, evidence, buffers, figures, in_work, stop };
         Self { tools, streams: Streams::default() }
     }
 
@@ -75,6 +76,7 @@ impl Live {
                 () = tokio::time::sleep(LET_GO_EVERY) => {}
             }
         }
+        self.tools.stop.cancel();
         self.tools.ledger.settle(SETTLE).await;
     }
 

@@ -7,6 +7,7 @@ use crate::services::live::ledger::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// Pieces for each worker that may be in work before the service is called full.
 const PIECES_PER_WORKER: usize = 8;
@@ -62,6 +63,8 @@ pub struct Tools {
     pub figures: Arc<Figures>,
     /// Pieces that are being judged.
     pub in_work: Arc<AtomicUsize>,
+    /// Cancelled once the process ends: sessions end with it.
+    pub stop: CancellationToken,
 }
 
 /// A piece that is being judged, until this is dropped.
