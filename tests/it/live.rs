@@ -23,26 +23,22 @@ use v1::{Environment, Role, StreamCause, StreamStanding};
 /// Longest wait for what should come within a second, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A curator, a screener, and a person who reviews.
+/// A screener, and a person who reviews.
 struct Staff {
-    curator: Caller,
     screener: Caller,
     reviewer: Caller,
 }
 
+/// Both, beside a bank that lists the drawn picture of seed 1: without a bank nothing counts as examined.
 async fn staff(service: &Service) -> Staff {
     let test = Environment::Test;
+    let curator = service.with_roles("operator", test, &[Role::BankManager]).await;
+    curator.banks().create_bank(bank("known")).await.expect("made");
+    curator.banks().add_entry(entry_of("known", png(1))).await.expect("added");
     Staff {
-        curator: service.with_roles("operator", test, &[Role::BankManager]).await,
         screener: service.with_roles("operator", test, &[Role::Screener]).await,
         reviewer: service.with_roles("operator", test, &[Role::Reviewer]).await,
     }
-}
-
-/// Lists the drawn picture of a seed.
-async fn list(staff: &Staff, seed: u64) {
-    staff.curator.banks().create_bank(bank("known")).await.expect("made");
-    staff.curator.banks().add_entry(entry_of("known", png(seed))).await.expect("added");
 }
 
 /// Sets the terms of the usual live surface.
@@ -276,7 +272,6 @@ async fn stands(caller: &Caller, stream: &str, standing: StreamStanding) -> v1::
 async fn a_listed_picture_is_cut_in_whatever_way_it_is_sent_and_others_play() {
     let service = Service::start().await;
     let staff = staff(&service).await;
-    list(&staff, 1).await;
     let jpeg = |seed| image(encoded(&picture(seed), ImageFormat::Jpeg));
     let plane = |seed| frame(v1::stream_frame::Content::LumaPlane(luma(seed)));
     let hashes = |signals| frame(v1::stream_frame::Content::Digests(v1::FrameDigests { signals }));
@@ -384,7 +379,6 @@ async fn silence_means_what_the_surface_says() {
 async fn a_broken_connection_is_resumed_by_its_token_and_nothing_is_lost_or_taken_twice() {
     let service = Service::start().await;
     let staff = staff(&service).await;
-    list(&staff, 1).await;
     let mut stream = Guarded::start(&staff.screener, "broken").await;
     assert!(plays(&stream.answer(image(png(2))).await));
     let (token, number) = (stream.opened.resume_token.clone(), stream.number);
@@ -542,7 +536,6 @@ async fn who_never_reads_or_acknowledges_is_cut_and_holds_up_nobody() {
 async fn what_was_sent_before_and_after_a_cut_is_preserved_sealed() {
     let service = Service::start().await;
     let staff = staff(&service).await;
-    list(&staff, 1).await;
     let mut stream = Guarded::start(&staff.screener, "kept").await;
     for seed in [2, 3] {
         assert!(plays(&stream.answer(image(png(seed))).await));
@@ -749,4 +742,23 @@ async fn every_required_field_left_out_of_a_message_is_refused_by_name() {
         }
     }
     assert!(tried >= 15, "only {tried} were tried");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_are_nearly_the_same_are_no_probing_and_use_up_nobody_s_items() {
+    let service = Service::start_with(|settings| settings.guards.sender_items = 10).await;
+    let staff = staff(&service).await;
+    let mut stream = Guarded::start(&staff.screener, "still").await;
+    for shade in 0..40 {
+        let mut plane = luma(2);
+        let mut bytes = plane.data.to_vec();
+        // A dark bar moves on a little with every frame.
+        let width = plane.stride_bytes as usize;
+        let from = width * (20 + 2 * shade);
+        bytes[from..from + 30 * width].fill(0);
+        plane.data = bytes.into();
+        let said = stream.answer(frame(v1::stream_frame::Content::LumaPlane(plane))).await;
+        assert!(plays(&said), "frame {shade}: {said:?}");
+    }
+    assert!(stream.stop().await.clean);
 }

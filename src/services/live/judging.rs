@@ -138,8 +138,7 @@ async fn chat(
     Ok((found, kept(desk, call, context, judged)))
 }
 
-/// What a frame costs of the tenant's budget. Its sender's is for items: how often a stream is looked at is its session's
-/// business.
+/// What a frame costs of the tenant's budget.
 const fn cost(content: &Content) -> u32 {
     match content {
         Content::Image(_) | Content::Plane(..) => 1,
@@ -147,9 +146,14 @@ const fn cost(content: &Content) -> u32 {
     }
 }
 
+/// What is said of a stream, but for who broadcasts. The guards of senders are for items: frames of one stream come all the
+/// time, and each is nearly the one before.
+fn nameless(context: &Context) -> Context {
+    Context { actor: None, ..context.clone() }
+}
+
 fn may_cost(desk: &Desk, call: &Call, context: &Context, cost: u32) -> Result<bool, Refusal> {
-    let of_tenant = Context { actor: None, ..context.clone() };
-    match desk.charge(call, &of_tenant, cost) {
+    match desk.charge(call, &nameless(context), cost) {
         Ok(_) => Ok(true),
         Err(refusal) if refusal.reason() == Reason::OverCapacity => Ok(false),
         Err(refusal) => Err(refusal),
@@ -199,7 +203,7 @@ async fn decide(
     context: &Context,
     question: Question,
 ) -> Result<Option<judge::Judged>, Refusal> {
-    match desk.decide_one(call, context, question).await {
+    match desk.decide_one(call, &nameless(context), question).await {
         Ok(judged) => Ok(Some(judged)),
         Err(refusal) => match refusal.reason() {
             // The surface is gone, or is another one now.
