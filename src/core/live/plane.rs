@@ -67,6 +67,7 @@ pub fn examine(plane: &Raster) -> Examined {
             height,
             quality: hashed.quality,
             by_coefficients: false,
+            at_millis: None,
             hashes: hashed.hashes,
         };
         let turned = pdq::hash_freely(plane).upright();
@@ -85,6 +86,7 @@ pub fn examine(plane: &Raster) -> Examined {
         format: Format::Other,
         digests: None,
         pictures,
+        frames: Vec::new(),
         exact: CheckState::NotApplicable,
         image: if is_small { CheckState::TooSmall } else { CheckState::Checked },
         video: CheckState::NotApplicable,
