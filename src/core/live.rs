@@ -11,6 +11,7 @@ pub mod buffer;
 pub mod effect;
 pub mod kept;
 pub mod plane;
+pub mod recent;
 mod outbox;
 mod body;
 mod cut;

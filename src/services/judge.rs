@@ -221,7 +221,7 @@ impl Desk {
             None => Seen::New,
         };
         let origin = if seen == Seen::New { v1::Origin::Fresh } else { v1::Origin::Recomputed };
-        let Judged { decided: Decided { verdict, completeness }, screened } = judged;
+        let Judged { decided: Decided { verdict, completeness, .. }, screened } = judged;
         screened.into_iter().for_each(|screened| self.store.lookback().remember(screened));
         if verdict.disposition == Disposition::Allow && verdict.review.is_none() {
             let (scope, context) = (&call.caller.scope, &asked.context);

@@ -2,6 +2,7 @@
 //! taken for clean.
 
 use crate::descriptor::without_each_required;
+use crate::media::clips;
 use crate::service::*;
 use bulwark::core::raster::{Raster, Rows as _};
 use bulwark::io::clock::Clock;
@@ -302,6 +303,115 @@ async fn a_listed_picture_is_cut_in_whatever_way_it_is_sent_and_others_play() {
     let screener = service.with_roles("operator", Environment::Test, &[Role::Screener]).await;
     let again = Guarded::open(&screener, Say::Start(start("luma"))).await;
     assert_eq!(refused(again.map(|_| ())).1, "STREAM_CUT");
+}
+
+/// A clip of drawn pictures, a second each, as a packager cuts segments.
+fn segment(seeds: &[u64], is_fragmented: bool) -> Say {
+    const X264: &str = "-c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv420p";
+    let content = if is_fragmented {
+        let flags = format!("{X264} -movflags frag_keyframe+empty_moov+default_base_moof");
+        let bytes = clips::scenes(seeds, 1, &flags, "segment.mp4");
+        v1::stream_segment::Content::FragmentedMp4(bytes.into())
+    } else {
+        v1::stream_segment::Content::MpegTs(clips::scenes(seeds, 1, X264, "segment.ts").into())
+    };
+    Say::Segment(v1::StreamSegment { content: Some(content), ..v1::StreamSegment::default() })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_video_are_examined_as_frames_are_and_what_is_none_was_not_examined() {
+    let service = Service::start().await;
+    let staff = staff(&service).await;
+    for (name, is_fragmented) in [("mp4", true), ("ts", false)] {
+        let mut stream = Guarded::start(&staff.screener, name).await;
+        let said = stream.answer(segment(&[5, 6], is_fragmented)).await;
+        assert!(plays(&said), "{name}: {said:?}");
+        // The picture of seed 1 is listed, and was never sent as a picture.
+        let cut = cut(&stream.answer(segment(&[7, 1, 8], is_fragmented)).await);
+        assert!(cut.lasting && cut.cause() == StreamCause::Match, "{name}: {cut:?}");
+    }
+    let of_other_kinds = [
+        v1::stream_segment::Content::FragmentedMp4(png(2).into()),
+        v1::stream_segment::Content::MpegTs(
+            clips::scenes(&[5], 1, "-c:v libx264 -pix_fmt yuv420p", "whole.mp4").into(),
+        ),
+        v1::stream_segment::Content::MpegTs(b"nothing of the kind".to_vec().into()),
+    ];
+    for (place, content) in of_other_kinds.into_iter().enumerate() {
+        let mut stream = Guarded::start(&staff.screener, &format!("other {place}")).await;
+        let sent = v1::StreamSegment { content: Some(content), ..v1::StreamSegment::default() };
+        let said = stream.answer(Say::Segment(sent)).await;
+        assert!(!plays(&said), "{place}: {said:?}");
+    }
+}
+
+/// A hash with so many of its first bits flipped.
+fn flipped(text: &str, bits: usize) -> String {
+    let mut bytes = hex::decode(text).expect("hexadecimal");
+    (0..bits).for_each(|bit| bytes[bit / 8] ^= 0x80 >> (bit % 8));
+    hex::encode(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebroadcast_is_cut_for_its_sequence_though_each_frame_alone_is_near_the_limit() {
+    let service = Service::start().await;
+    let staff = staff(&service).await;
+    let curator = service.with_roles("operator", Environment::Test, &[Role::BankManager]).await;
+    let mut videos = bank("videos");
+    // No frame of these videos means anything alone.
+    let rule = v1::SignalRule {
+        r#type: v1::SignalType::VpdqFrame.into(),
+        quality_min: 50,
+        bands: vec![v1::Band { distance_max: 31, disposition: v1::Disposition::Block.into() }],
+        crosses_media: Some(false),
+        ..v1::SignalRule::default()
+    };
+    videos.bank.as_mut().expect("a bank").signal_rules.push(rule);
+    curator.banks().create_bank(videos).await.expect("made");
+    let listed: Vec<u64> = (20..28).collect();
+    let clip = clips::scenes(&listed, 1, "-c:v libx264 -crf 20 -pix_fmt yuv420p", "listed.mp4");
+    let added = curator.banks().add_entry(entry_of("videos", clip)).await.expect("added");
+    let entry = added.into_inner().entry.expect("an entry");
+    let hashes: Vec<String> = entry
+        .signals
+        .iter()
+        .filter(|one| one.r#type() == v1::SignalType::VpdqFrame)
+        .map(|one| match &one.value {
+            Some(v1::signal::Value::Text(text)) => text.clone(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(hashes.len() >= 8, "{}", hashes.len());
+    let of_hash = |text: &str, bits| {
+        let one = signal(v1::SignalType::Pdq, flipped(text, bits));
+        frame(v1::stream_frame::Content::Digests(v1::FrameDigests { signals: vec![one] }))
+    };
+
+    let mut stream = Guarded::start(&staff.screener, "again").await;
+    let mut answers = Vec::new();
+    for hash in &hashes {
+        let said = stream.answer(of_hash(hash, 30)).await;
+        let is_cut = matches!(said.directive, Some(Directive::Interrupt(_)));
+        answers.push(said);
+        if is_cut {
+            break;
+        }
+    }
+    assert!(answers.len() >= 3 && plays(&answers[0]) && plays(&answers[1]), "{answers:?}");
+    let cut = cut(answers.last().expect("some"));
+    assert!(cut.lasting && cut.cause() == StreamCause::Rebroadcast, "{cut:?}");
+
+    // Beyond the limit, or one frame of it among others: that is no rebroadcast.
+    let mut stream = Guarded::start(&staff.screener, "far").await;
+    for hash in &hashes {
+        let said = stream.answer(of_hash(hash, 40)).await;
+        assert!(plays(&said), "{said:?}");
+    }
+    let mut stream = Guarded::start(&staff.screener, "one").await;
+    for seed in [30, 31, 32, 33] {
+        assert!(plays(&stream.answer(image(png(seed))).await));
+        assert!(plays(&stream.answer(of_hash(&hashes[0], 30)).await));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

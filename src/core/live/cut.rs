@@ -110,10 +110,6 @@ impl Cut {
                 self.harden(Cause::Person, None, out);
                 AfterCut::Cut(self)
             }
-            Event::Releases => {
-                let why = Why::Released(self.cause);
-                self.end(why, out)
-            }
             Event::Lost => {
                 self.body.lose(out);
                 AfterCut::Cut(self)

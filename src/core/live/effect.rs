@@ -70,8 +70,6 @@ pub enum Why {
         /// Whether the caller acknowledged it.
         is_acknowledged: bool,
     },
-    /// It was cut, and a person took that back.
-    Released(Cause),
 }
 
 /// A session that is over.

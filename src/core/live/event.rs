@@ -86,6 +86,10 @@ impl From<&Finding> for Found {
         let (disposition, assurance) = (finding.disposition(), finding.assurance());
         match (finding, finding.review()) {
             (Finding::Match(_), Some(priority)) => Self::Advice(priority),
+            // Of single frames no finding says that it is a video.
+            (Finding::Match(found), None) if found.video.is_some() => {
+                Self::Rebroadcast { disposition, assurance }
+            }
             (Finding::Match(_), None) => Self::Match { disposition, assurance },
             (Finding::Score(score), _) => {
                 Self::Score { category: score.category.clone(), value: score.value }
@@ -192,8 +196,6 @@ pub enum Event {
     },
     /// A person cuts the stream.
     Interrupts,
-    /// A person takes back what the service did. What was cut is over all the same.
-    Releases,
     /// The connection broke.
     Lost,
     /// The caller comes back on a new connection.

@@ -111,8 +111,6 @@ pub enum Ended {
     Lost,
     /// It was cut.
     Cut,
-    /// It was cut, and a person took that back.
-    Released,
 }
 
 /// What happened.
@@ -209,7 +207,6 @@ impl What {
                     Why::Stopped => Ended::Stopped,
                     Why::Lost(_) => Ended::Lost,
                     Why::Cut { .. } => Ended::Cut,
-                    Why::Released(_) => Ended::Released,
                 },
                 worst: ending.worst,
                 pieces: ending.pieces,

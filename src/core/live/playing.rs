@@ -120,16 +120,6 @@ impl Playing {
                 let (level, step) = (Level::Critical, Step::Interrupt);
                 self.cut(Asked { level, step, cause: Cause::Person, review: None }, out)
             }
-            Event::Releases => {
-                let is_restrained = self.risk.step() > Step::Continue;
-                self.risk.clear();
-                if is_restrained {
-                    let (number, _) = self.say(false, out);
-                    let level = self.risk.level();
-                    out.push(Effect::Keep(Record::Eased { number, level }));
-                }
-                After::Playing(self)
-            }
             Event::Lost => {
                 self.body.lose(out);
                 After::Playing(self)

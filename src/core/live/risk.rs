@@ -263,15 +263,6 @@ impl Risk {
             self.step = self.step.min(policy.step_at(self.level));
         }
     }
-
-    /// Goes back to where the stream began: a person has looked.
-    pub fn clear(&mut self) {
-        self.level = Self::floor(self.actor);
-        self.step = Step::Continue;
-        self.quiet = Duration::ZERO;
-        self.frames.fill(0);
-        self.reports = 0;
-    }
 }
 
 /// What one finding asks for by itself. A score asks for nothing by itself.

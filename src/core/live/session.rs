@@ -110,10 +110,9 @@ impl Phase {
             Self::Cut(cut) => cut.on(event, out).into(),
             Self::Ended(_) => {
                 match event {
-                    Event::Sent { .. }
-                    | Event::Interrupts
-                    | Event::Releases
-                    | Event::Resume { .. } => out.push(Effect::Refuse(Fault::Over)),
+                    Event::Sent { .. } | Event::Interrupts | Event::Resume { .. } => {
+                        out.push(Effect::Refuse(Fault::Over));
+                    }
                     Event::Lost | Event::Load(_) | Event::Tick => {}
                 }
                 self

@@ -159,7 +159,6 @@ fn all_events(session: &Session) -> Vec<(&'static str, Event)> {
         ("repeated", Event::Sent { number: next - 1, said: frame(matched(Disposition::Block)) }),
         ("gap", Event::Sent { number: next + 1, said: clean() }),
         ("person interrupts", Event::Interrupts),
-        ("person releases", Event::Releases),
         ("lost", Event::Lost),
         ("resume", Event::Resume { token: TOKEN, heard }),
         ("resume, nothing heard", Event::Resume { token: TOKEN, heard: 0 }),

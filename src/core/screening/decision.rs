@@ -16,6 +16,7 @@ use crate::core::verdict::{
     Assurance, BankVersion, Brake, CheckState, Disposition, Finding, OnIncomplete,
     RecommendedAction, Verdict, Versions,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What is taken from outside for one decision.
@@ -40,6 +41,8 @@ pub struct Decided {
     pub verdict: Verdict,
     /// What kept a required check from being carried out; `CHECKED` where nothing did.
     pub completeness: CheckState,
+    /// Places of the question's probes that are known to be harmless.
+    pub harmless: BTreeSet<usize>,
 }
 
 /// A decision in the making, over one picture of the memory.
@@ -96,13 +99,14 @@ impl Deciding {
     ) -> Decided {
         let Self { lookup, moment, mut versions } = self;
         versions.policy = surface.version;
+        let harmless = lookup.as_ref().map(Lookup::harmless).unwrap_or_default();
         let (found, coverage) = match lookup {
             None => (Found::default(), without_legal_basis()),
             Some(lookup) => {
                 let left = lookup.left(&question.probes);
                 let (matcher, elsewhere) = (&holding.matcher, &moment.elsewhere);
                 let coverage = cover(matcher, surface, question, left, elsewhere, moment.now);
-                let mut found = lookup.found(matcher, &question.probes, elsewhere);
+                let mut found = lookup.found(matcher, question, elsewhere);
                 brake(&mut found);
                 keep_strictest(&mut found.counted);
                 found.counted.extend(weigh(surface, &question.scores));
@@ -138,7 +142,7 @@ impl Deciding {
         if question.over_budget {
             verdict.hold(Brake::Budget);
         }
-        Decided { verdict, completeness }
+        Decided { verdict, completeness, harmless }
     }
 }
 

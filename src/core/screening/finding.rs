@@ -7,7 +7,7 @@ use crate::core::matcher::{Hit, Matcher, Query};
 use crate::core::opinion::Merged;
 use crate::core::policy::Surface;
 use crate::core::screening::elsewhere::Elsewhere;
-use crate::core::screening::question::{GivenScore, Probe};
+use crate::core::screening::question::{GivenScore, Probe, Question};
 use crate::core::screening::videos::{Candidate, Candidates, Place, meet};
 use crate::core::signal::{Signal, SignalType};
 use crate::core::verdict::{Assurance, Disposition, Finding, Match, ReviewPriority, Score};
@@ -261,10 +261,16 @@ impl Lookup {
         }
     }
 
-    /// What was found of the probes, all of which are given again.
+    /// Which of the probes are near to something in a negative bank that counts, by their places.
     #[must_use]
-    pub fn found(mut self, matcher: &Matcher, probes: &[Probe], elsewhere: &Elsewhere) -> Found {
-        let one_digest = parts_of_one_digest(probes);
+    pub fn harmless(&self) -> BTreeSet<usize> {
+        self.overruling.iter().map(|negative| negative.probe).collect()
+    }
+
+    /// What was found of the question, all of which is given again.
+    #[must_use]
+    pub fn found(mut self, matcher: &Matcher, question: &Question, elsewhere: &Elsewhere) -> Found {
+        let one_digest = parts_of_one_digest(&question.probes);
         for negative in &mut self.overruling {
             negative.knows_bytes &= one_digest.contains(&*negative.part);
         }
@@ -277,7 +283,7 @@ impl Lookup {
             let is_overruled = |probe, distance| {
                 self.overruling.iter().any(|negative| negative.covers_value(probe, distance))
             };
-            let met = meet(status.bank, (&place, &candidate), &track, probes, is_overruled);
+            let met = meet(status.bank, (&place, &candidate), &track, question, is_overruled);
             let Some(found) = met else { continue };
             let sight = Sight {
                 part: Arc::clone(part),
@@ -301,8 +307,11 @@ fn sort_out(framed: BTreeMap<(Sight, usize), Seen>, overruling: &[Overruling]) -
         let by = overruling.iter().find(|negative| negative.covers(&sight.part, &one));
         one.found.suppressed_by =
             by.map(|negative| (negative.bank.clone(), negative.entry.clone()));
-        // Of all probes, one that nothing overrules stands before the nearest that something does.
-        let rank = |one: &Seen| (one.found.suppressed_by.is_some(), one.found.distance);
+        // Of all probes, one that nothing overrules stands before the nearest that something does; and what is alike as a
+        // video before one frame of it, which says less.
+        let rank = |one: &Seen| {
+            (one.found.suppressed_by.is_some(), one.found.video.is_none(), one.found.distance)
+        };
         if seen.get(&sight).is_none_or(|best| rank(&one) < rank(best)) {
             seen.insert(sight, one);
         }

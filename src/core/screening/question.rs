@@ -56,6 +56,9 @@ pub struct GivenScore {
 pub struct Question {
     /// Signals to look for.
     pub probes: Vec<Probe>,
+    /// Frames that were looked for with earlier questions about the same stream: listed videos that this question leads to
+    /// are compared with them as well.
+    pub before: Vec<Arc<[Probe]>>,
     /// What became of examining each part, before banks are considered.
     pub coverage: Vec<Covered>,
     /// Scores to weigh.

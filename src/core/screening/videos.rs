@@ -6,7 +6,7 @@
 use crate::core::bank::{Bank, Effect, SignalRule, VideoRule, VideoSemantics};
 use crate::core::id::{BankId, EntryId};
 use crate::core::matcher::Hit;
-use crate::core::screening::question::Probe;
+use crate::core::screening::question::{Probe, Question};
 use crate::core::signal::{Bits256, Signal, SignalType};
 use crate::core::verdict::{Assurance, Dihedral, Disposition, Form, Match, Provenance};
 use crate::core::video::alike::{Likeness, VideoMatch};
@@ -103,13 +103,13 @@ fn turn_of(alternative: usize) -> (Form, Dihedral) {
     (FORMS[alternative / turns % FORMS.len()], Dihedral::ALL[alternative % turns])
 }
 
-/// Compares the frames of a part with a listed video. Hashes that `is_overruled` says are known to be harmless are left out.
+/// Compares the frames of a part with a listed video, those that were asked for before with them. Hashes that `is_overruled` says are known to be harmless are left out.
 #[must_use]
 pub fn meet(
     bank: &Bank,
     (place, candidate): (&Place, &Candidate),
     track: &Track,
-    probes: &[Probe],
+    question: &Question,
     is_overruled: impl Fn(usize, u32) -> bool,
 ) -> Option<Match> {
     let rule = bank.rule(&SignalType::VpdqFrame)?;
@@ -120,7 +120,7 @@ pub fn meet(
         .filter(|(at, distance)| is_overruled(*at, *distance))
         .map(|(at, _)| *at)
         .collect();
-    let frames = frames_of((part, *stream), probes, &harmless);
+    let frames = frames_of((part, *stream), question, &harmless);
     let compared = match rule.video().semantics {
         VideoSemantics::Contains => contained(rule, &frames, track),
         VideoSemantics::Reference => published(rule, Semantics::Reference, &frames, track),
@@ -165,16 +165,15 @@ pub fn meet(
 /// The frames of a part in the order of time. Of a frame whose hashes are known to be harmless the others stand.
 fn frames_of(
     (part, stream): (&str, u32),
-    probes: &[Probe],
+    question: &Question,
     harmless: &HashSet<usize>,
 ) -> Vec<Seen> {
     let mut frames: BTreeMap<u32, Seen> = BTreeMap::new();
     let is_of = |probe: &Probe| probe.stream == stream && *probe.part == *part;
-    for (at, probe) in probes.iter().enumerate().filter(|(_, probe)| is_of(probe)) {
+    let asked = question.probes.iter().enumerate().filter(|(at, _)| !harmless.contains(at));
+    let before = question.before.iter().flat_map(|frame| frame.iter());
+    for probe in before.chain(asked.map(|(_, probe)| probe)).filter(|probe| is_of(probe)) {
         let Signal::VpdqFrame(bits) = &probe.signal else { continue };
-        if harmless.contains(&at) {
-            continue;
-        }
         let quality = probe.quality.map_or(100, |quality| quality.min(100) as u8);
         let new = || Seen { at: probe.frame, quality, hashes: [None; ALTERNATIVES] };
         let seen = frames.entry(probe.frame).or_insert_with(new);

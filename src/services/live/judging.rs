@@ -2,6 +2,7 @@
 
 use crate::core::live::event::{Coverage, Found, Judged, Said, ViewerEvent};
 use crate::core::live::plane;
+use crate::core::media::Part;
 use crate::core::policy::Context;
 use crate::core::screening::question::{GivenScore, MediaKind, Probe, Question};
 use crate::core::verdict::{
@@ -10,6 +11,7 @@ use crate::core::verdict::{
 use crate::services::desk::{Call, Desk};
 use crate::services::judge::{self, Asked};
 use crate::services::live::parse::{Content, Message, Sent};
+use crate::services::live::streams::Entry;
 use crate::services::status::{Reason, Refusal};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -44,25 +46,28 @@ pub struct Work {
 pub async fn judge(
     desk: Desk,
     call: Call,
-    context: Arc<Context>,
+    entry: Entry,
     message: Message,
 ) -> Result<Work, Refusal> {
     let came = Instant::now();
-    let (mut piece, mut reporter, mut verdict) = (None, None, None);
+    let context = &entry.context;
+    let (mut bytes, mut reporter, mut verdict) = (None, None, None);
     let said = match message.sent {
         Sent::Frame(content, scores) => {
-            let bytes = match &content {
-                Content::Image(bytes) | Content::Plane(_, bytes) => Some(bytes.clone()),
-                Content::Digests(_) => None,
-            };
-            let length = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            let (coverage, found, kept) = frame(&desk, &call, &context, content, scores).await?;
-            (piece, verdict) = (bytes, kept);
-            Said::Frame(Judged { bytes: length, coverage, found })
+            bytes = content.bytes().cloned();
+            let judged;
+            (judged, verdict) = piece(&desk, &call, &entry, content, scores).await?;
+            Said::Frame(judged)
+        }
+        Sent::Segment(content, scores) => {
+            bytes = content.bytes().cloned();
+            let judged;
+            (judged, verdict) = piece(&desk, &call, &entry, content, scores).await?;
+            Said::Segment(judged)
         }
         Sent::Audio(scores) => Said::Audio(scores.into_iter().map(score).collect()),
         Sent::Chat(probes, scores) => {
-            let (found, kept) = chat(&desk, &call, &context, probes, scores).await?;
+            let (found, kept) = chat(&desk, &call, context, probes, scores).await?;
             verdict = kept;
             Said::Chat(found)
         }
@@ -75,40 +80,46 @@ pub async fn judge(
         Sent::Ack(number) => Said::Ack(number),
         Sent::Stop => Said::Stop,
     };
-    Ok(Work { number: message.number, said, piece, reporter, verdict, came })
+    Ok(Work { number: message.number, said, piece: bytes, reporter, verdict, came })
 }
 
 fn score(given: GivenScore) -> Found {
     Found::Score { category: given.category, value: given.value }
 }
 
-type Examined = (Coverage, Vec<Found>, Option<judge::Judged>);
-
-async fn frame(
+/// Judges a picture or some seconds of video.
+async fn piece(
     desk: &Desk,
     call: &Call,
-    context: &Context,
+    entry: &Entry,
     content: Content,
     scores: Vec<GivenScore>,
-) -> Result<Examined, Refusal> {
+) -> Result<(Judged, Option<judge::Judged>), Refusal> {
+    let (context, bytes) = (&entry.context, content.bytes().map_or(0, |bytes| bytes.len() as u64));
     let mut found: Vec<_> = scores.iter().cloned().map(score).collect();
+    let lacking =
+        |state, found| Ok((Judged { bytes, coverage: Coverage::Lacking(state), found }, None));
     if !may_cost(desk, call, context, cost(&content))? {
-        return Ok((Coverage::Lacking(CheckState::Shed), found, None));
+        return lacking(CheckState::Shed, found);
     }
-    let question = match question(desk, call, content).await {
-        Ok(question) => question.with_scores(scores),
-        Err(lacking) => return Ok((Coverage::Lacking(lacking), found, None)),
+    let Asking { question, amiss } = match question(desk, call, content).await {
+        Ok(asking) => asking,
+        Err(state) => return lacking(state, found),
     };
+    let mut question = question.with_scores(scores);
+    let millis = u32::try_from(entry.began.elapsed().as_millis()).unwrap_or(u32::MAX);
+    let frames = entry.recent.lock().join(&mut question, millis);
     let Some(judged) = decide(desk, call, context, question).await? else {
-        return Ok((Coverage::Lacking(CheckState::SourceUnavailable), found, None));
+        return lacking(CheckState::SourceUnavailable, found);
     };
-    let verdict = &judged.decided.verdict;
-    found.extend(matched(verdict));
-    let coverage = match judged.decided.completeness {
-        state if state.is_complete() => Coverage::Whole,
-        state => Coverage::Lacking(state),
+    entry.recent.lock().keep(frames, &judged.decided.harmless);
+    found.extend(matched(&judged.decided.verdict));
+    let coverage = match (judged.decided.completeness, amiss) {
+        (state, _) if !state.is_complete() => Coverage::Lacking(state),
+        (_, Some(state)) => Coverage::Lacking(state),
+        (_, None) => Coverage::Whole,
     };
-    Ok((coverage, found, kept(desk, call, context, judged)))
+    Ok((Judged { bytes, coverage, found }, kept(desk, call, context, judged)))
 }
 
 async fn chat(
@@ -141,7 +152,7 @@ async fn chat(
 /// What a frame costs of the tenant's budget.
 const fn cost(content: &Content) -> u32 {
     match content {
-        Content::Image(_) | Content::Plane(..) => 1,
+        Content::Image(_) | Content::Plane(..) | Content::Video(..) => 1,
         Content::Digests(_) => 4,
     }
 }
@@ -160,14 +171,44 @@ fn may_cost(desk: &Desk, call: &Call, context: &Context, cost: u32) -> Result<bo
     }
 }
 
-/// What a frame asks; the state of its checks where it could not be looked at at all.
-async fn question(desk: &Desk, call: &Call, content: Content) -> Result<Question, CheckState> {
+/// What a piece asks.
+struct Asking {
+    question: Question,
+    /// Why it says nothing of the stream, whatever its checks come to.
+    amiss: Option<CheckState>,
+}
+
+impl From<Question> for Asking {
+    fn from(question: Question) -> Self {
+        Self { question, amiss: None }
+    }
+}
+
+/// What a file asks. One of another kind than its caller says, or without a picture, says nothing of the stream: every
+/// check may be done with it, and nothing was seen.
+async fn of_file(
+    desk: &Desk,
+    call: &Call,
+    bytes: &Bytes,
+    is_kind: impl FnOnce(&Part) -> bool,
+) -> Result<Asking, CheckState> {
+    let blob = desk.blob(bytes).map_err(|_| CheckState::SourceUnavailable)?;
+    let blob = blob.seal().map_err(|_| CheckState::SourceUnavailable)?;
+    let examined = desk.examiner.examine(blob, desk.item_deadline(call)).await;
+    let is_seen = examined.parts.first().is_some_and(is_kind);
+    let amiss = (!is_seen).then_some(CheckState::UnsupportedFormat);
+    Ok(Asking { question: Question::of_examined(&examined), amiss })
+}
+
+/// What a piece asks; the state of its checks where it could not be looked at at all.
+async fn question(desk: &Desk, call: &Call, content: Content) -> Result<Asking, CheckState> {
     match content {
         Content::Image(bytes) => {
-            let blob = desk.blob(&bytes).map_err(|_| CheckState::SourceUnavailable)?;
-            let blob = blob.seal().map_err(|_| CheckState::SourceUnavailable)?;
-            let examined = desk.examiner.examine(blob, desk.item_deadline(call)).await;
-            Ok(Question::of_examined(&examined))
+            of_file(desk, call, &bytes, |whole| !whole.pictures.is_empty()).await
+        }
+        Content::Video(format, bytes) => {
+            let is_kind = |whole: &Part| whole.format == format && !whole.frames.is_empty();
+            of_file(desk, call, &bytes, is_kind).await
         }
         Content::Plane(raster, _) => {
             let turn = Arc::clone(&desk.deciders).acquire_owned().await;
@@ -176,9 +217,9 @@ async fn question(desk: &Desk, call: &Call, content: Content) -> Result<Question
                 plane::examine(&raster)
             });
             let examined = hashing.await.map_err(|_| CheckState::SourceUnavailable)?;
-            Ok(Question::of_examined(&examined))
+            Ok(Question::of_examined(&examined).into())
         }
-        Content::Digests(probes) => Ok(of_digests(probes)),
+        Content::Digests(probes) => Ok(of_digests(probes).into()),
     }
 }
 

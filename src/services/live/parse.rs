@@ -5,6 +5,7 @@ use crate::core::id::{ActorId, ItemId, StreamId};
 use crate::core::live::event::{ActorRisk, Token, ViewerEvent};
 use crate::core::live::plane::{self, NoPlane};
 use crate::core::live::policy::Level;
+use crate::core::media::Format;
 use crate::core::policy::{Context, SurfaceKind};
 use crate::core::raster::Raster;
 use crate::core::screening::question::{GivenScore, Probe};
@@ -71,6 +72,8 @@ pub struct Message {
 pub enum Sent {
     /// A picture.
     Frame(Content, Vec<GivenScore>),
+    /// Some seconds of video.
+    Segment(Content, Vec<GivenScore>),
     /// Scores of sound.
     Audio(Vec<GivenScore>),
     /// Something written.
@@ -83,15 +86,28 @@ pub enum Sent {
     Stop,
 }
 
-/// What stands for a picture.
+/// What a piece consists of.
 #[derive(Debug)]
 pub enum Content {
+    /// Video in a container.
+    Video(Format, Bytes),
     /// A file.
     Image(Bytes),
     /// A plane of brightness, and its bytes as they were sent.
     Plane(Box<Raster>, Bytes),
     /// Signals.
     Digests(Vec<Probe>),
+}
+
+impl Content {
+    /// What was sent, but for digests.
+    #[must_use]
+    pub const fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Video(_, bytes) | Self::Image(bytes) | Self::Plane(_, bytes) => Some(bytes),
+            Self::Digests(_) => None,
+        }
+    }
 }
 
 fn missing(path: &str) -> Refusal {
@@ -178,6 +194,7 @@ pub fn message(sent: v1::GuardStreamRequest) -> Result<Message, Refusal> {
             return Err(order("start and resume come first only"));
         }
         Some(Step::Frame(sent)) => frame(&mut fields, sent),
+        Some(Step::Segment(sent)) => segment(&mut fields, sent),
         Some(Step::AudioScore(sent)) => {
             context::read_scores(&mut fields, "audio_score.scores", sent.scores, 1).map(Sent::Audio)
         }
@@ -200,14 +217,7 @@ fn frame(fields: &mut Fields, sent: v1::StreamFrame) -> Option<Sent> {
     let scores = context::read_scores(fields, "frame.scores", sent.scores, 0);
     let content = match sent.content {
         None => fields.required("frame.content", None),
-        Some(Wire::Image(bytes)) => {
-            if bytes.is_empty() {
-                fields.fault("frame.image", "must be set");
-            } else if bytes.len() > PIECE_BYTES_MAX {
-                fields.fault("frame.image", "must be at most 4 MiB long");
-            }
-            Some(Content::Image(bytes))
-        }
+        Some(Wire::Image(bytes)) => Some(Content::Image(file(fields, "frame.image", bytes))),
         Some(Wire::LumaPlane(sent)) => luma(fields, sent),
         Some(Wire::Digests(sent)) => {
             let at = "frame.digests.signals";
@@ -215,6 +225,31 @@ fn frame(fields: &mut Fields, sent: v1::StreamFrame) -> Option<Sent> {
         }
     };
     Some(Sent::Frame(content?, scores?))
+}
+
+fn segment(fields: &mut Fields, sent: v1::StreamSegment) -> Option<Sent> {
+    use v1::stream_segment::Content as Wire;
+    let scores = context::read_scores(fields, "segment.scores", sent.scores, 0);
+    let content = match sent.content {
+        None => fields.required("segment.content", None),
+        Some(Wire::FragmentedMp4(bytes)) => {
+            let bytes = file(fields, "segment.fragmented_mp4", bytes);
+            Some(Content::Video(Format::IsoMedia, bytes))
+        }
+        Some(Wire::MpegTs(bytes)) => {
+            Some(Content::Video(Format::Mpeg, file(fields, "segment.mpeg_ts", bytes)))
+        }
+    };
+    Some(Sent::Segment(content?, scores?))
+}
+
+fn file(fields: &mut Fields, path: &str, bytes: Bytes) -> Bytes {
+    if bytes.is_empty() {
+        fields.fault(path, "must be set");
+    } else if bytes.len() > PIECE_BYTES_MAX {
+        fields.fault(path, "must be at most 4 MiB long");
+    }
+    bytes
 }
 
 fn luma(fields: &mut Fields, sent: v1::LumaPlane) -> Option<Content> {

@@ -142,7 +142,6 @@ pub fn ended(ending: &Ending) -> Step {
         Why::Stopped => v1::StreamEnd::Stopped,
         Why::Lost(_) => v1::StreamEnd::Lost,
         Why::Cut { .. } => v1::StreamEnd::Cut,
-        Why::Released(_) => v1::StreamEnd::Released,
     };
     Step::Ended(v1::StreamEnded {
         end: end.into(),

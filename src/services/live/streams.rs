@@ -3,6 +3,7 @@
 use crate::core::access::Scope;
 use crate::core::id::StreamId;
 use crate::core::live::policy::Level;
+use crate::core::live::recent::Recent;
 use crate::core::policy::Context;
 use crate::services::live::keeper::Order;
 use crate::services::live::shown::{Shown, place};
@@ -26,6 +27,10 @@ pub struct Entry {
     pub shown: Arc<Mutex<Shown>>,
     /// What its caller says of it.
     pub context: Arc<Context>,
+    /// Since when it is guarded.
+    pub began: Instant,
+    /// Its last frames.
+    pub recent: Arc<Mutex<Recent>>,
     /// Key and content of its start.
     pub keyed: Option<Keyed>,
 }

@@ -77,7 +77,6 @@ fn why(why: &Why) -> String {
             if *is_lasting { " lasting" } else { " for-review" },
             if *is_acknowledged { " acknowledged" } else { " unacknowledged" }
         ),
-        Why::Released(cause) => format!("released {cause:?}"),
     }
 }
 
