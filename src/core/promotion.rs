@@ -169,6 +169,31 @@ fn heard(entry: &Entry) -> impl Iterator<Item = &Opinion> {
     entry.opinions().iter().filter(is_heard)
 }
 
+/// Whether a change brings or takes a word of some party on some value: if not, entries that share values with what changed
+/// stand as they stood, however many they are. `peers` are as for [`settle_shared`].
+#[must_use]
+pub fn is_news(changed: &[Changed], peers: &[Entry]) -> bool {
+    let mut said: HashMap<&Signal, [BTreeSet<(&Party, Value)>; 2]> = HashMap::new();
+    for one in changed {
+        let entries = one.before.iter().map(|entry| (0, entry)).chain([(1, &one.after)]);
+        for (when, entry) in entries {
+            for banked in &entry.signals {
+                let words = heard(entry).map(|opinion| (&opinion.by, opinion.value));
+                said.entry(&banked.signal).or_default()[when].extend(words);
+            }
+        }
+    }
+    for peer in peers {
+        for banked in &peer.signals {
+            let Some(both) = said.get_mut(&banked.signal) else { continue };
+            for words in both {
+                words.extend(heard(peer).map(|opinion| (&opinion.by, opinion.value)));
+            }
+        }
+    }
+    said.values().any(|[before, after]| before != after)
+}
+
 /// Settles entries of a bank that changed, and those that share values with them: whatever is said of a value counts for
 /// every entry that has it. `peers` are those that share one with what changed, as it was or is; `outer` those that share
 /// one with a peer. Gives what is to be put: what changed, and the peers that now stand differently.

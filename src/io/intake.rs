@@ -7,7 +7,7 @@ use crate::core::event::{ENTRIES_PER_EVENT_MAX, Event};
 use crate::core::guard::cap::{Brought, Cap};
 use crate::core::id::{BankId, EntryId};
 use crate::core::intake::{self, Intake, Source};
-use crate::core::promotion::{Changed, Far, settle_shared};
+use crate::core::promotion::{Changed, Far, is_news, settle_shared};
 use crate::core::record::{Record, RecordKey, Says};
 use crate::core::refused::Refused;
 use crate::core::signal::Signal;
@@ -122,8 +122,14 @@ pub async fn put(
         let own = values_of(all);
         let mut known: BTreeSet<EntryId> = changed.iter().map(|one| one.after.id.clone()).collect();
         let peers = sharing(tx, scope, bank, &own, &mut known).await?;
-        let others = values_of(peers.iter());
-        let outer = sharing(tx, scope, bank, &others, &mut known).await?;
+        // Where thousands share a value, most of what comes says of it what was said before.
+        let (peers, outer) = if is_news(&changed, &peers) {
+            let others = values_of(peers.iter());
+            let outer = sharing(tx, scope, bank, &others, &mut known).await?;
+            (peers, outer)
+        } else {
+            (Vec::new(), peers)
+        };
         let (now, fire) =
             (tx.now(), |bank: &Bank, signals: &[BankedSignal]| tx.fired(scope, bank, signals, far));
         settle_shared(bank, changed, peers, &outer, now, fire)

@@ -356,6 +356,51 @@ proptest! {
     }
 
     #[test]
+    fn what_brings_no_news_changes_no_other_entry(
+        drawn in prop::collection::vec(
+            (prop::collection::vec(0_u8..3, 1..3), prop::collection::vec(any_opinion(), 0..3), any::<bool>()),
+            2..7,
+        ),
+        is_new: bool,
+        organisations in 1_u32..4,
+    ) {
+        let bank = bank(Some(quorum(organisations, 0, Vec::new())));
+        let mut all: Vec<Entry> = drawn
+            .iter()
+            .enumerate()
+            .map(|(n, (values, opinions, is_over))| sharing(n, values, opinions, *is_over))
+            .collect();
+        let clean = |_: &Bank, _: &[BankedSignal]| Fired::Clean;
+        let now = Time::default();
+        // The first is what comes; the second is what it was, where it was there.
+        let after = all.remove(0);
+        let as_said = all.clone();
+        for entry in &mut all {
+            let (before, others) = (entry.clone(), said_by_others(entry, &as_said));
+            settle_among(&bank, Some(&before), entry, &others, now, clean);
+        }
+        let before = (!is_new).then(|| Entry { id: after.id.clone(), ..all.remove(0) });
+        let changed = vec![Changed { before, after }];
+        if !is_news(&changed, &all) {
+            let put = settle_shared(&bank, changed.clone(), all.clone(), &[], now, clean);
+            let apart = settle_shared(&bank, changed, Vec::new(), &all, now, clean);
+            prop_assert_eq!(put, apart);
+        }
+    }
+
+    #[test]
+    fn a_word_is_news_once(value in 0_u8..3, opinion in any_opinion()) {
+        let one = || sharing(1, &[value], std::slice::from_ref(&opinion), false);
+        let two = Entry { id: EntryId::parse("e2").unwrap(), ..one() };
+        let comes = vec![Changed { before: None, after: one() }];
+        prop_assert!(is_news(&comes, &[]));
+        prop_assert!(!is_news(&comes, std::slice::from_ref(&two)));
+        let goes = vec![Changed { before: Some(one()), after: sharing(1, &[value], &[], false) }];
+        prop_assert!(is_news(&goes, &[]));
+        prop_assert!(!is_news(&goes, &[two]));
+    }
+
+    #[test]
     fn nothing_that_hits_something_good_or_is_disputed_blocks(
         asked in any_state(),
         opinions in prop::collection::vec(any_opinion(), 0..6),

@@ -12,9 +12,6 @@
 //!
 //! Single frames coincide: title cards, logos, black. So each outcome asks for several *distinct* frames, unless the
 //! listed video has no more, and for time between the first and the last. A still scene is one distinct frame.
-//!
-//! [`compare`] takes a whole query. [`Watch`] takes one frame after another and answers for the last of them what
-//! [`compare`] would.
 
 mod rule;
 mod distinct;
@@ -23,11 +20,9 @@ mod near;
 mod stretch;
 mod judge;
 mod whole;
-mod watch;
 #[cfg(test)]
 mod tests;
 
 pub use rule::{Compared, Outcome, Rule, Segment, Sighting};
 pub use stretch::SEGMENTS_MAX;
-pub use watch::{Late, SIGHTINGS_MAX, Watch};
 pub use whole::compare;

@@ -11,7 +11,7 @@ fn percent(part: usize, whole: usize) -> u8 {
 }
 
 /// The place of the alternative that is nearest in most frames.
-fn alternative(looks: &[&Look]) -> Option<usize> {
+fn alternative(looks: &[Look]) -> Option<usize> {
     let mut nearest: Vec<usize> =
         looks.iter().filter_map(|look| look.nearest).map(|n| n.1).collect();
     nearest.sort_unstable();
@@ -19,10 +19,10 @@ fn alternative(looks: &[&Look]) -> Option<usize> {
     nearest.chunk_by(usize::eq).max_by(fewer).map(|most| most[0])
 }
 
-/// Judges the last looks, all that are given, by what they matched.
-pub fn judge(looks: &[&Look], listed: &Listed, matched: &Matched, rule: &Rule) -> Compared {
+/// Judges the frames of a query by what they matched.
+pub fn judge(looks: &[Look], listed: &Listed, matched: &Matched, rule: &Rule) -> Compared {
     let query_scenes = distinct::scenes(looks.iter().map(|look| &look.upright));
-    let places: Vec<usize> = matched.by_last(looks.len()).collect();
+    let places: Vec<usize> = matched.places().collect();
     let fitting: Vec<usize> = (0..looks.len()).filter(|at| looks[*at].nearest.is_some()).collect();
     let mut distances: Vec<u32> =
         looks.iter().filter_map(|look| look.nearest).map(|n| n.0).collect();

@@ -23,24 +23,18 @@ pub struct Look {
     pub place_count: u32,
 }
 
-/// Which listed frames were matched, and by which look last.
-pub struct Matched {
-    /// The number of the last look that matched a place, from 1; 0 for none.
-    last: Vec<u64>,
-    /// Numbers of looks given so far.
-    looks: u64,
-}
+/// Which listed frames were matched.
+pub struct Matched(Vec<bool>);
 
 impl Matched {
     /// Nothing was matched.
     pub fn new(listed: &Listed) -> Self {
-        Self { last: vec![0; listed.len()], looks: 0 }
+        Self(vec![false; listed.len()])
     }
 
-    /// The places that one of the last so many looks matched, in order of time.
-    pub fn by_last(&self, looks: usize) -> impl Iterator<Item = usize> {
-        let before = self.looks.saturating_sub(looks as u64);
-        self.last.iter().enumerate().filter(move |(_, last)| **last > before).map(|(at, _)| at)
+    /// The places that were matched, in order of time.
+    pub fn places(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().filter(|(_, is_matched)| **is_matched).map(|(place, _)| place)
     }
 
     /// Compares a frame with every listed frame. None if the rule does not compare it.
@@ -49,10 +43,9 @@ impl Matched {
         if sighting.quality < rule.quality_min {
             return None;
         }
-        self.looks += 1;
         let mut places: Vec<(u32, u32)> = Vec::new();
         let nearest = listed.near(sighting.hashes, rule.distance_max, |place, distance| {
-            self.last[place] = self.looks;
+            self.0[place] = true;
             places.push((distance, place as u32));
         });
         let place_count = places.len() as u32;

@@ -39,7 +39,7 @@ struct Step {
 }
 
 /// The diagonals worth a look, those with most votes first.
-fn diagonals(looks: &[&Look], listed: &Listed) -> Vec<i64> {
+fn diagonals(looks: &[Look], listed: &Listed) -> Vec<i64> {
     let mut votes: Vec<(i64, u64)> = Vec::new();
     for look in looks {
         let weight = VOTES / u64::from(look.place_count).max(1);
@@ -73,7 +73,7 @@ fn diagonals(looks: &[&Look], listed: &Listed) -> Vec<i64> {
 }
 
 /// The listed frame that fits best on a diagonal, for every frame of the query that has one.
-fn steps(diagonal: i64, looks: &[&Look], listed: &Listed, distance_max: u32) -> Vec<Step> {
+fn steps(diagonal: i64, looks: &[Look], listed: &Listed, distance_max: u32) -> Vec<Step> {
     let times = listed.times();
     let mut found = Vec::new();
     for (look, one) in looks.iter().enumerate().filter(|(_, look)| !look.fits.is_empty()) {
@@ -93,7 +93,7 @@ fn steps(diagonal: i64, looks: &[&Look], listed: &Listed, distance_max: u32) -> 
     found
 }
 
-fn segment(steps: &[Step], looks: &[&Look], listed: &Listed, scenes: &[u32]) -> Option<Segment> {
+fn segment(steps: &[Step], looks: &[Look], listed: &Listed, scenes: &[u32]) -> Option<Segment> {
     let (first, last) = (steps.first()?, steps.last()?);
     let times = || steps.iter().map(|step| listed.times()[step.place]);
     let query_scenes = distinct::count(steps.iter().map(|step| scenes[step.look]));
@@ -111,7 +111,7 @@ fn segment(steps: &[Step], looks: &[&Look], listed: &Listed, scenes: &[u32]) -> 
 
 /// The stretches in step, the longest first, none within another. `looks` are in order of time, `scenes` are theirs.
 pub fn segments(
-    looks: &[&Look],
+    looks: &[Look],
     listed: &Listed,
     scenes: &[u32],
     distance_max: u32,

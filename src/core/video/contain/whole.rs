@@ -18,6 +18,5 @@ pub fn compare(query: &[Sighting<'_>], listed: &Track, rule: &Rule) -> Compared 
     order.sort_by_key(|sighting| sighting.at);
     let looks: Vec<Look> =
         order.into_iter().filter_map(|sighting| matched.look(sighting, &listed, rule)).collect();
-    let looks: Vec<&Look> = looks.iter().collect();
     judge::judge(&looks, &listed, &matched, rule)
 }

@@ -215,32 +215,3 @@ fn what_is_matched_within_less_than_two_seconds_is_not_enough_unless_the_video_i
     let found = ask(&[shown(&listed[..4], 0), others].concat(), &listed);
     assert_eq!((found.outcome, found.compared_percent), (Outcome::NotMatched, 80));
 }
-
-#[test]
-fn a_window_forgets_what_left_it_and_refuses_what_comes_late() {
-    let mut numbers = Numbers(13);
-    let listed = numbers.scene(10, 1000);
-    let seen = [shown(&listed, 0), shown(&numbers.scene(20, 1000), 10_000)].concat();
-    let mut watch = Watch::new(&track(&listed), Rule::default(), 12_000);
-    let push = |watch: &mut Watch, one: &Seen| watch.push(&sightings(std::slice::from_ref(one))[0]);
-    let mut outcomes = Vec::new();
-    for one in &seen {
-        push(&mut watch, one).unwrap();
-        outcomes.push(watch.compared().outcome);
-    }
-    assert_eq!(outcomes[9..14], [Outcome::Contained; 5]);
-    assert_eq!(outcomes[22..], [Outcome::NotMatched; 8]);
-    assert_eq!(push(&mut watch, &seen[28]), Err(Late));
-    assert_eq!(format!("{watch:?}"), "Watch(13 of 10 frames)");
-}
-
-#[test]
-fn a_window_holds_no_more_than_its_limit() {
-    let bits = Numbers(14).bits();
-    let listed = [Frame { bits, quality: 100, at: 0 }];
-    let mut watch = Watch::new(&track(&listed), Rule::default(), u32::MAX);
-    for at in 0..SIGHTINGS_MAX as u32 + 10 {
-        watch.push(&Sighting { at, quality: 100, hashes: &[bits] }).unwrap();
-    }
-    assert_eq!(watch.compared().usable_query_frames, SIGHTINGS_MAX as u32);
-}

@@ -152,19 +152,4 @@ proptest! {
         prop_assert_eq!(found.segments[0].frames, count);
         prop_assert_eq!(found.segments[0].listed_start, from * 1000);
     }
-
-    #[test]
-    fn a_window_on_a_stream_answers_as_a_comparison_of_what_is_in_it(
-        seed in any::<u64>(), listed in 0..30_u32, query in 1..40_u32, window in 0..20_000_u32
-    ) {
-        let (frames, seen) = made(seed, listed, query);
-        let rule = Rule::default();
-        let mut watch = Watch::new(&track(&frames), rule, window);
-        for (place, one) in sightings(&seen).iter().enumerate() {
-            watch.push(one).unwrap();
-            let inside = seen[..=place].iter().filter(|old| one.at - old.at <= window);
-            let inside: Vec<Seen> = inside.cloned().collect();
-            prop_assert_eq!(watch.compared(), ask(&inside, &frames));
-        }
-    }
 }
