@@ -4,6 +4,7 @@
 use crate::descriptor::without_each_required;
 use crate::media::clips;
 use crate::service::*;
+use crate::videos::hashed;
 use bulwark::core::raster::{Raster, Rows as _};
 use bulwark::io::clock::Clock;
 use bulwark::io::evidence::Evidence;
@@ -13,7 +14,6 @@ use image::ImageFormat;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 use v1::guard_stream_request::Step as Say;
@@ -106,21 +106,7 @@ fn luma(seed: u64) -> v1::LumaPlane {
 
 /// PDQ of the drawn picture of a seed.
 async fn pdq(caller: &Caller, seed: u64) -> Vec<v1::Signal> {
-    let chunk = v1::MediaChunk { number: 1, data: png(seed).into() };
-    let steps = [
-        v1::hash_media_request::Step::Open(v1::HashMediaOpen::default()),
-        v1::hash_media_request::Step::Chunk(chunk),
-        v1::hash_media_request::Step::Finish(v1::MediaFinish {}),
-    ];
-    let steps = steps.map(|step| v1::HashMediaRequest { step: Some(step) });
-    let answer = caller.screening().hash_media(tokio_stream::iter(steps)).await.expect("hashed");
-    let mut answer = answer.into_inner();
-    while let Some(said) = answer.next().await {
-        if let Some(v1::hash_media_response::Step::Part(part)) = said.expect("hashed").step {
-            return part.pictures[0].signals.clone();
-        }
-    }
-    panic!("no picture was hashed")
+    hashed(caller, &png(seed)).await
 }
 
 /// A stream that is guarded, from its caller's side.
@@ -370,15 +356,18 @@ async fn a_rebroadcast_is_cut_for_its_sequence_though_each_frame_alone_is_near_t
     curator.banks().create_bank(videos).await.expect("made");
     let listed: Vec<u64> = (20..28).collect();
     let clip = clips::scenes(&listed, 1, "-c:v libx264 -crf 20 -pix_fmt yuv420p", "listed.mp4");
-    let added = curator.banks().add_entry(entry_of("videos", clip)).await.expect("added");
-    let entry = added.into_inner().entry.expect("an entry");
-    let hashes: Vec<String> = entry
-        .signals
-        .iter()
-        .filter(|one| one.r#type() == v1::SignalType::VpdqFrame)
-        .map(|one| match &one.value {
-            Some(v1::signal::Value::Text(text)) => text.clone(),
-            other => panic!("{other:?}"),
+    curator.banks().add_entry(entry_of("videos", clip.clone())).await.expect("added");
+    let is_plain = |one: &v1::Signal| {
+        one.form() == v1::Form::Canonical && one.dihedral() == v1::Dihedral::Original
+    };
+    let hashes: Vec<String> = hashed(&staff.screener, &clip)
+        .await
+        .into_iter()
+        .filter(is_plain)
+        .map(|one| match one.value {
+            Some(v1::signal::Value::Text(text)) => text,
+            Some(v1::signal::Value::Binary(bytes)) => hex::encode(bytes),
+            None => panic!("no value"),
         })
         .collect();
     assert!(hashes.len() >= 8, "{}", hashes.len());

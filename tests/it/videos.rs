@@ -250,7 +250,7 @@ async fn hashes_of_a_video_that_a_caller_took_find_what_its_bytes_would() {
     assert_eq!(banks, ["by-hash", "videos"]);
 }
 
-async fn hashed(caller: &Caller, content: &[u8]) -> Vec<v1::Signal> {
+pub async fn hashed(caller: &Caller, content: &[u8]) -> Vec<v1::Signal> {
     use v1::hash_media_request::Step;
     use v1::hash_media_response::Step as Said;
     let mut steps = vec![Step::Open(v1::HashMediaOpen::default())];

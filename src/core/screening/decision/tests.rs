@@ -130,24 +130,31 @@ fn answer(holding: &Holding, surface: &Surface, question: &Question) -> Verdict 
     answer_in(holding, surface, &context(), question)
 }
 
+fn moment() -> Moment {
+    Moment {
+        now: NOW,
+        id: VerdictId::parse("v-1").unwrap(),
+        index: 9,
+        index_age: Duration::ZERO,
+        elsewhere: Elsewhere::default(),
+    }
+}
+
+fn decided(holding: &Holding, surface: &Surface, about: &Context, question: &Question) -> Decided {
+    let mut deciding = Deciding::new(holding, surface, about, question, moment());
+    assert!(deciding.look(holding, question, || false), "nothing said to stop");
+    deciding.conclude(holding, surface, question, |_| {})
+}
+
 fn answer_in(
     holding: &Holding,
     surface: &Surface,
     about: &Context,
     question: &Question,
 ) -> Verdict {
-    let moment = Moment {
-        now: NOW,
-        id: VerdictId::parse("v-1").unwrap(),
-        index: 9,
-        index_age: Duration::ZERO,
-        elsewhere: Elsewhere::default(),
-    };
-    let mut deciding = Deciding::new(holding, surface, about, question, moment.clone());
-    assert!(deciding.look(holding, question, || false), "nothing said to stop");
-    let verdict = deciding.conclude(holding, surface, question, |_| {}).verdict;
+    let verdict = decided(holding, surface, about, question).verdict;
     // However many goes it takes, the verdict is the same.
-    let mut in_goes = Deciding::new(holding, surface, about, question, moment);
+    let mut in_goes = Deciding::new(holding, surface, about, question, moment());
     while !in_goes.look(holding, question, || true) {}
     assert_eq!(in_goes.conclude(holding, surface, question, |_| {}).verdict, verdict);
     verdict

@@ -100,6 +100,41 @@ fn what_two_videos_have_in_common_decides_and_not_how_near_one_frame_is() {
 }
 
 #[test]
+fn frames_that_were_asked_for_before_count_where_a_frame_leads_to_a_listed_video() {
+    let active = holding(&[(videos("videos"), vec![listed(0..10, EntryState::Active)])]);
+    let before = |scenes: &[u64]| -> Vec<std::sync::Arc<[Probe]>> {
+        let frames = (0..).zip(scenes);
+        frames.map(|(second, number)| [frame(second, scene(*number, 31))].into()).collect()
+    };
+    let now = |number: u64, flipped| {
+        let frames = vec![frame(60, scene(number, flipped))];
+        Question::of_signals(frames, MediaKind::Video)
+    };
+    for (earlier, number, flipped, expected) in [
+        (&[0, 1, 2, 3][..], 4, 31, Some(Likeness::Part)),
+        (&[0, 1, 2, 3, 4, 5, 6, 7], 8, 31, Some(Likeness::Contained)),
+        (&[], 4, 31, None),
+        (&[100, 101, 102, 103], 4, 31, None),
+        // What was listed before is not told again with a frame that leads nowhere.
+        (&[0, 1, 2, 3, 4, 5, 6, 7], 100, 0, None),
+        (&[0, 1, 2, 3, 4, 5, 6, 7], 8, 32, None),
+    ] {
+        let question = Question { before: before(earlier), ..now(number, flipped) };
+        let found = only(&answer(&active, &surface(), &question)).map(|(likeness, _)| likeness);
+        assert_eq!(found, expected, "{earlier:?} and {number}");
+    }
+}
+
+#[test]
+fn which_frames_are_near_to_something_harmless_is_told() {
+    let harmless = Bank { role: BankRole::Negative, ..videos("harmless") };
+    let titles = entry("titles", vec![Signal::VpdqFrame(scene(1, 0))], EntryState::Active);
+    let holding = holding(&[(harmless, vec![titles])]);
+    let decided = decided(&holding, &surface(), &context(), &question(&[0, 1, 2], 0));
+    assert_eq!(decided.harmless.into_iter().collect::<Vec<_>>(), [1]);
+}
+
+#[test]
 fn the_published_readings_are_had_by_name() {
     let whole: Vec<u64> = (0..10).collect();
     let padded: Vec<u64> = (0..10).chain(100..103).collect();
