@@ -11,7 +11,6 @@ pub mod buffer;
 pub mod effect;
 pub mod kept;
 pub mod plane;
-pub mod recent;
 mod outbox;
 mod body;
 mod cut;

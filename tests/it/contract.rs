@@ -316,6 +316,28 @@ fn a_redacted_value_reaches_no_debug_output() {
             "ShardVideo",
             format!("{:?}", v1::ShardVideo { frames: bytes.clone(), ..Default::default() }),
         ),
+        (
+            "InterruptStreamRequest",
+            format!(
+                "{:?}",
+                v1::InterruptStreamRequest { reason: secret.into(), ..Default::default() }
+            ),
+        ),
+        ("LumaPlane", format!("{:?}", v1::LumaPlane { data: bytes.clone(), ..Default::default() })),
+        ("StreamFrame", format!("{:?}", v1::stream_frame::Content::Image(bytes.clone()))),
+        (
+            "StreamSegment",
+            format!("{:?}", v1::stream_segment::Content::FragmentedMp4(bytes.clone())),
+        ),
+        ("StreamSegment", format!("{:?}", v1::stream_segment::Content::MpegTs(bytes.clone()))),
+        (
+            "StreamOpened",
+            format!("{:?}", v1::StreamOpened { resume_token: secret.into(), ..Default::default() }),
+        ),
+        (
+            "StreamResume",
+            format!("{:?}", v1::StreamResume { resume_token: secret.into(), ..Default::default() }),
+        ),
         ("ImportChunk", format!("{:?}", v1::ImportChunk { number: 1, data: bytes.clone() })),
         ("MediaChunk", format!("{:?}", v1::MediaChunk { number: 1, data: bytes.clone() })),
         (

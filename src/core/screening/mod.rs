@@ -9,3 +9,4 @@ pub mod videos;
 pub mod finding;
 pub mod coverage;
 pub mod decision;
+pub mod recent;

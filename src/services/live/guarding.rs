@@ -8,7 +8,7 @@ use crate::core::live::session::{Session, Standing};
 use crate::core::policy::Context;
 use crate::proto::v1;
 use crate::services::desk::Call;
-use crate::services::live::judging::{self, Work};
+use crate::services::live::judging::{self, Subject, Work};
 use crate::services::live::keeper::{Beginning, Keeper, Link, Order};
 use crate::services::live::outbox::Outbox;
 use crate::services::live::parse::{self, First, Message, Resume, Sent, Start};
@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 use tonic::Streaming;
 
 /// Messages of one stream that are judged at the same time; the next ones are not read before.
@@ -60,7 +60,7 @@ pub async fn run(
             }
         };
         let link = join(&entry, resume, out.clone()).await?;
-        Carrying::new(tools, call, entry, link).carry(&mut inbound, &out).await
+        Carrying::new(tools, call, entry.subject, link).carry(&mut inbound, &out).await
     };
     if let Err(refusal) = carried.await {
         out.refuse(refusal);
@@ -121,9 +121,7 @@ async fn begin(
     let entry = Entry {
         orders,
         shown: Arc::clone(&shown),
-        context: Arc::new(context),
-        began: Instant::now(),
-        recent: Arc::default(),
+        subject: Subject::new(context),
         keyed: keyed.clone(),
     };
     let is_over = |there: &Entry| {
@@ -187,7 +185,7 @@ async fn join(entry: &Entry, resume: Option<(Token, u64)>, out: Outbox) -> Resul
 struct Carrying {
     tools: Tools,
     call: Call,
-    entry: Entry,
+    subject: Subject,
     link: Link,
     works: FuturesOrdered<Judging>,
     keeping: Arc<Semaphore>,
@@ -198,10 +196,10 @@ struct Carrying {
 }
 
 impl Carrying {
-    fn new(tools: Tools, call: Call, entry: Entry, link: Link) -> Self {
+    fn new(tools: Tools, call: Call, subject: Subject, link: Link) -> Self {
         let (read, keeping) = (link.taken, Arc::new(Semaphore::new(KEEPING_MAX)));
         let works = FuturesOrdered::new();
-        Self { tools, call, entry, link, works, keeping, read, is_stopped: false }
+        Self { tools, call, subject, link, works, keeping, read, is_stopped: false }
     }
 
     async fn carry(
@@ -263,10 +261,11 @@ impl Carrying {
         self.is_stopped = matches!(message.sent, Sent::Stop);
         let is_piece = matches!(message.sent, Sent::Frame(..) | Sent::Segment(..));
         let in_work = is_piece.then(|| self.tools.work());
-        let (desk, call, entry) = (self.tools.desk.clone(), self.call.clone(), self.entry.clone());
+        let (desk, call) = (self.tools.desk.clone(), self.call.clone());
+        let subject = self.subject.clone();
         self.works.push_back(Box::pin(async move {
             let _in_work = in_work;
-            judging::judge(desk, call, entry, message).await
+            judging::judge(desk, call, subject, message).await
         }));
         Ok(())
     }
@@ -279,7 +278,7 @@ impl Carrying {
         }
         let Some(verdict) = verdict else { return };
         let (desk, call) = (self.tools.desk.clone(), self.call.clone());
-        let (context, turns) = (Arc::clone(&self.entry.context), Arc::clone(&self.keeping));
+        let (context, turns) = (Arc::clone(&self.subject.context), Arc::clone(&self.keeping));
         let turn = turns.try_acquire_owned().ok();
         tokio::spawn(async move {
             let _turn = turn;

@@ -5,21 +5,41 @@ use crate::core::live::plane;
 use crate::core::media::Part;
 use crate::core::policy::Context;
 use crate::core::screening::question::{GivenScore, MediaKind, Probe, Question};
+use crate::core::screening::recent::Recent;
 use crate::core::verdict::{
     Assurance, Check, CheckState, Disposition, Finding, ReviewPriority, Verdict,
 };
 use crate::services::desk::{Call, Desk};
 use crate::services::judge::{self, Asked};
 use crate::services::live::parse::{Content, Message, Sent};
-use crate::services::live::streams::Entry;
 use crate::services::status::{Reason, Refusal};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Under which name verdicts about pieces are kept.
 const METHOD: &str = "GuardStream";
 const NO_FILE: &str = "a frame by its hashes is no file";
+
+/// What the messages of one stream are judged by.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// What its caller says of it.
+    pub context: Arc<Context>,
+    /// Since when it is guarded.
+    pub began: Instant,
+    /// Its last frames.
+    pub recent: Arc<Mutex<Recent>>,
+}
+
+impl Subject {
+    /// A stream that begins now.
+    #[must_use]
+    pub fn new(context: Context) -> Self {
+        Self { context: Arc::new(context), began: Instant::now(), recent: Arc::default() }
+    }
+}
 
 /// A message that was judged.
 #[derive(Debug)]
@@ -46,23 +66,23 @@ pub struct Work {
 pub async fn judge(
     desk: Desk,
     call: Call,
-    entry: Entry,
+    subject: Subject,
     message: Message,
 ) -> Result<Work, Refusal> {
     let came = Instant::now();
-    let context = &entry.context;
+    let context = &subject.context;
     let (mut bytes, mut reporter, mut verdict) = (None, None, None);
     let said = match message.sent {
         Sent::Frame(content, scores) => {
             bytes = content.bytes().cloned();
             let judged;
-            (judged, verdict) = piece(&desk, &call, &entry, content, scores).await?;
+            (judged, verdict) = piece(&desk, &call, &subject, content, scores).await?;
             Said::Frame(judged)
         }
         Sent::Segment(content, scores) => {
             bytes = content.bytes().cloned();
             let judged;
-            (judged, verdict) = piece(&desk, &call, &entry, content, scores).await?;
+            (judged, verdict) = piece(&desk, &call, &subject, content, scores).await?;
             Said::Segment(judged)
         }
         Sent::Audio(scores) => Said::Audio(scores.into_iter().map(score).collect()),
@@ -91,11 +111,12 @@ fn score(given: GivenScore) -> Found {
 async fn piece(
     desk: &Desk,
     call: &Call,
-    entry: &Entry,
+    subject: &Subject,
     content: Content,
     scores: Vec<GivenScore>,
 ) -> Result<(Judged, Option<judge::Judged>), Refusal> {
-    let (context, bytes) = (&entry.context, content.bytes().map_or(0, |bytes| bytes.len() as u64));
+    let (context, bytes) =
+        (&subject.context, content.bytes().map_or(0, |bytes| bytes.len() as u64));
     let mut found: Vec<_> = scores.iter().cloned().map(score).collect();
     let lacking =
         |state, found| Ok((Judged { bytes, coverage: Coverage::Lacking(state), found }, None));
@@ -107,12 +128,12 @@ async fn piece(
         Err(state) => return lacking(state, found),
     };
     let mut question = question.with_scores(scores);
-    let millis = u32::try_from(entry.began.elapsed().as_millis()).unwrap_or(u32::MAX);
-    let frames = entry.recent.lock().join(&mut question, millis);
+    let millis = u32::try_from(subject.began.elapsed().as_millis()).unwrap_or(u32::MAX);
+    let frames = subject.recent.lock().join(&mut question, millis);
     let Some(judged) = decide(desk, call, context, question).await? else {
         return lacking(CheckState::SourceUnavailable, found);
     };
-    entry.recent.lock().keep(frames, &judged.decided.harmless);
+    subject.recent.lock().keep(frames, &judged.decided.harmless);
     found.extend(matched(&judged.decided.verdict));
     let coverage = match (judged.decided.completeness, amiss) {
         (state, _) if !state.is_complete() => Coverage::Lacking(state),

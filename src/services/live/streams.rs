@@ -3,8 +3,7 @@
 use crate::core::access::Scope;
 use crate::core::id::StreamId;
 use crate::core::live::policy::Level;
-use crate::core::live::recent::Recent;
-use crate::core::policy::Context;
+use crate::services::live::judging::Subject;
 use crate::services::live::keeper::Order;
 use crate::services::live::shown::{Shown, place};
 use crate::services::words::request::Keyed;
@@ -25,12 +24,8 @@ pub struct Entry {
     pub orders: mpsc::Sender<Order>,
     /// What is shown of it.
     pub shown: Arc<Mutex<Shown>>,
-    /// What its caller says of it.
-    pub context: Arc<Context>,
-    /// Since when it is guarded.
-    pub began: Instant,
-    /// Its last frames.
-    pub recent: Arc<Mutex<Recent>>,
+    /// What its messages are judged by.
+    pub subject: Subject,
     /// Key and content of its start.
     pub keyed: Option<Keyed>,
 }
