@@ -21,6 +21,25 @@ impl std::fmt::Debug for Digests {
     }
 }
 
+/// A frame made small, for who looks at its colours: transparent places are white, and it is stretched where its sides are
+/// of another ratio.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Thumb {
+    /// Pixels of a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Red, green and blue of each pixel, the topmost row first.
+    pub rgb: Vec<u8>,
+}
+
+impl std::fmt::Debug for Thumb {
+    /// Prints the size only.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Thumb({} × {})", self.width, self.height)
+    }
+}
+
 /// The hash of one form of one frame of a picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -40,6 +59,8 @@ pub struct Picture {
     pub by_coefficients: bool,
     /// PDQ of the eight symmetries, in the order of [`crate::core::verdict::Dihedral::ALL`].
     pub hashes: [Bits256; 8],
+    /// The frame made small in each size that was asked for, with its first form, as far as frames are made small.
+    pub thumbs: Vec<Thumb>,
 }
 
 /// The hash of one form of one frame that was sampled from a video.

@@ -69,6 +69,7 @@ pub fn examine(plane: &Raster) -> Examined {
             by_coefficients: false,
             at_millis: None,
             hashes: hashed.hashes,
+            thumbs: Vec::new(),
         };
         let turned = pdq::hash_freely(plane).upright();
         pictures.push(picture(Form::Canonical, width, height, turned));

@@ -3,6 +3,7 @@
 mod room;
 mod complete;
 mod scans;
+mod thumb;
 mod forms;
 mod pixels;
 mod still;

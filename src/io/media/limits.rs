@@ -29,6 +29,11 @@ pub struct MediaLimits {
     /// the default lets still pictures of 100 million pixels of eight bits through, about 95 million of sixteen bits
     /// with transparency or of frames of an animation, 80 million of AVIF and HEIC, 30 million of JPEG XL.
     pub memory_bytes_max: u64,
+    /// Sizes, width and height in pixels, that frames are also made small to: of the first frame, the second, the third, and
+    /// then of those whose numbers from 0 are powers of two. JPEG are then decoded by their colours.
+    pub thumbs: Vec<(u32, u32)>,
+    /// Frames of the whole item that are made small.
+    pub thumbs_max: u32,
     /// Whether large JPEG may be hashed from their coefficients, which is not quite the canonical hash.
     pub by_coefficients: bool,
     /// Time for one item, from being handed to a worker.
@@ -53,6 +58,18 @@ pub struct VideoLimits {
     pub memory_bytes_max: u64,
     /// Time for one video, from being handed to the decoding program.
     pub time_max: Duration,
+}
+
+impl MediaLimits {
+    /// Bytes of one frame in all sizes that it is made small to.
+    pub(super) fn thumb_bytes(&self) -> u64 {
+        self.thumbs.iter().map(|(width, height)| u64::from(*width) * u64::from(*height) * 3).sum()
+    }
+
+    /// Whether the frame with this number, from 0, is made small.
+    pub(super) const fn is_made_small(&self, frame: u32) -> bool {
+        !self.thumbs.is_empty() && (frame == 0 || frame.is_power_of_two())
+    }
 }
 
 impl Default for VideoLimits {
@@ -82,6 +99,8 @@ impl Default for MediaLimits {
             pictures_max: 10_000,
             border_tolerance: crate::core::raster::BORDER_TOLERANCE,
             memory_bytes_max: 2 << 30,
+            thumbs: Vec::new(),
+            thumbs_max: 16,
             by_coefficients: false,
             item_time_max: Duration::from_secs(10),
             video: VideoLimits::default(),

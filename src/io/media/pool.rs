@@ -125,6 +125,18 @@ impl Examiner {
         self.examine_within(blob, &self.shared.settings.limits, deadline).await
     }
 
+    /// The same, with frames made small to these sizes, width and height in pixels.
+    pub async fn examine_for(
+        &self,
+        blob: SealedBlob,
+        thumbs: &[(u32, u32)],
+        deadline: Instant,
+    ) -> Examined {
+        let usual = self.shared.settings.limits.clone();
+        let limits = MediaLimits { thumbs: thumbs.to_vec(), ..usual };
+        self.examine_within(blob, &limits, deadline).await
+    }
+
     /// The same for hashes that will be kept or exchanged: each is canonical, whatever the settings are.
     pub async fn examine_canonically(&self, blob: SealedBlob, deadline: Instant) -> Examined {
         let usual = self.shared.settings.limits.clone();

@@ -4,13 +4,19 @@ use super::found::{Begun, Ended, Found, Nonsense, Watched};
 use super::limits::MediaLimits;
 use super::reason::Reason;
 use super::wire::{number_of, value_of};
-use crate::core::media::{Digests, Format, Picture, VideoFrame};
+use crate::core::media::{Digests, Format, Picture, Thumb, VideoFrame};
 use crate::core::signal::Bits256;
 use crate::core::verdict::{CheckState, Form};
 use prost::Message;
 
+/// Longest piece without frames that were made small, in bytes.
+const SAID_BYTES_MAX: u32 = 4096;
+
 /// Longest piece, in bytes.
-pub(super) const SAID_BYTES_MAX: u32 = 4096;
+pub(super) fn said_bytes_max(limits: &MediaLimits) -> u32 {
+    u32::try_from(limits.thumb_bytes())
+        .map_or(u32::MAX, |bytes| bytes.saturating_add(SAID_BYTES_MAX))
+}
 
 const STATES: [CheckState; 9] = [
     CheckState::Checked,
@@ -104,6 +110,8 @@ struct PictureSaid {
     by_coefficients: bool,
     #[prost(uint32, optional, tag = "8")]
     at_millis: Option<u32>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    thumbs: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -195,10 +203,10 @@ impl Said {
                 holds_more: said.holds_more,
                 place: said.place,
             }),
-            Piece::Picture(said) => Found::Picture(hear_picture(&said, limits, limits.frames_max)?),
+            Piece::Picture(said) => Found::Picture(hear_picture(said, limits, limits.frames_max)?),
             Piece::Frame(said) => {
                 let picture = said.picture.ok_or(Nonsense)?;
-                let picture = hear_picture(&picture, limits, limits.video.frames_max)?;
+                let picture = hear_picture(picture, limits, limits.video.frames_max)?;
                 if said.stream >= limits.video.streams_max || picture.at_millis.is_none() {
                     return Err(Nonsense);
                 }
@@ -243,11 +251,32 @@ fn say_picture(picture: &Picture) -> PictureSaid {
         by_coefficients: picture.by_coefficients,
         hashes: picture.hashes.iter().flat_map(|bits| bits.to_bytes()).collect(),
         at_millis: picture.at_millis,
+        thumbs: picture.thumbs.iter().map(|thumb| thumb.rgb.clone()).collect(),
     }
 }
 
+/// The frame in the sizes that were asked for, or in none.
+fn hear_thumbs(
+    said: Vec<Vec<u8>>,
+    frame: u32,
+    limits: &MediaLimits,
+) -> Result<Vec<Thumb>, Nonsense> {
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    if said.len() != limits.thumbs.len() || !limits.is_made_small(frame) {
+        return Err(Nonsense);
+    }
+    let thumb = |(rgb, (width, height)): (Vec<u8>, &(u32, u32))| {
+        let (width, height) = (*width, *height);
+        let fits = rgb.len() as u64 == u64::from(width) * u64::from(height) * 3;
+        if fits { Ok(Thumb { width, height, rgb }) } else { Err(Nonsense) }
+    };
+    said.into_iter().zip(&limits.thumbs).map(thumb).collect()
+}
+
 fn hear_picture(
-    said: &PictureSaid,
+    said: PictureSaid,
     limits: &MediaLimits,
     frames_max: u32,
 ) -> Result<Picture, Nonsense> {
@@ -274,6 +303,7 @@ fn hear_picture(
         quality: said.quality,
         by_coefficients: said.by_coefficients,
         hashes,
+        thumbs: hear_thumbs(said.thumbs, said.frame, limits)?,
     })
 }
 
@@ -294,6 +324,7 @@ mod tests {
             quality: 77,
             by_coefficients: false,
             hashes: std::array::from_fn(|i| Bits256([i as u64, 1, 2, 3])),
+            thumbs: Vec::new(),
         }
     }
 

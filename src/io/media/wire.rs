@@ -101,6 +101,8 @@ impl Setup {
             pictures_max: self.pictures_max,
             border_tolerance: u8::try_from(self.border_tolerance).unwrap_or(u8::MAX),
             memory_bytes_max: self.memory_bytes_max,
+            thumbs: Vec::new(),
+            thumbs_max: MediaLimits::default().thumbs_max,
             by_coefficients: false,
             item_time_max: Duration::from_millis(self.item_millis_max),
             // What else there is of them is for the program that decodes.
@@ -123,9 +125,27 @@ pub(super) struct Order {
     /// Whether large JPEG may be hashed from their coefficients.
     #[prost(bool, tag = "2")]
     pub(super) by_coefficients: bool,
+    /// Sizes that frames are also made small to: width times 65,536, and height.
+    #[prost(uint32, repeated, tag = "4")]
+    thumbs: Vec<u32>,
     /// A video stream of it, whose frames and log come through two pipes that travel beside the message, too.
     #[prost(message, optional, tag = "3")]
     pub(super) watch: Option<Watch>,
+}
+
+impl Order {
+    /// An item of so many bytes, or one of its video streams.
+    pub(super) fn new(len: u64, limits: &MediaLimits, watch: Option<Watch>) -> Self {
+        let by_coefficients = limits.by_coefficients && watch.is_none();
+        let thumbs = limits.thumbs.iter().map(|(width, height)| width << 16 | height).collect();
+        Self { len, by_coefficients, thumbs, watch }
+    }
+
+    /// What it says of the limits.
+    pub(super) fn limit(&self, limits: &mut MediaLimits) {
+        limits.by_coefficients = self.by_coefficients;
+        limits.thumbs = self.thumbs.iter().map(|size| (size >> 16, size & 0xffff)).collect();
+    }
 }
 
 /// Which video stream, and how much may still be found in the item.
@@ -253,7 +273,15 @@ mod tests {
 
     #[test]
     fn a_message_is_read_when_it_is_whole_and_never_when_it_is_too_long() {
-        let order = Order { len: 300, by_coefficients: true, watch: None };
+        let limits = MediaLimits {
+            by_coefficients: true,
+            thumbs: vec![(224, 224), (640, 3)],
+            ..MediaLimits::default()
+        };
+        let order = Order::new(300, &limits, None);
+        let mut heard = MediaLimits::default();
+        order.limit(&mut heard);
+        assert_eq!(heard, limits);
         let bytes = framed(&order);
         let mut read = BytesMut::new();
         for byte in &bytes {

@@ -5,9 +5,11 @@ use super::found::Found;
 use super::said::Said;
 use super::watch::watch;
 use super::wire::{Hello, ORDER_BYTES_MAX, Order, Setup, framed};
+use crate::core::media::VideoFrame;
 use crate::io::jail::{self, JailLimits, map::Mapped, probe};
 use prost::Message;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use std::cell::Cell;
 use std::io::{self, IoSliceMut, Stdin};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
@@ -47,7 +49,16 @@ fn serve(socket: &Socket) -> io::Result<()> {
     let alarm_after =
         |time: Duration| jail::alarm(time.as_secs().saturating_mul(2).saturating_add(1));
     // Each piece goes out before the next is looked for: if this process dies of that one, the others are known.
-    let mut tell = |found: Found| {
+    let thumbs_left = Cell::new(0_u32);
+    let mut tell = |mut found: Found| {
+        if let Found::Picture(picture) | Found::Frame(VideoFrame { picture, .. }) = &mut found
+            && !picture.thumbs.is_empty()
+        {
+            match thumbs_left.get().checked_sub(1) {
+                Some(left) => thumbs_left.set(left),
+                None => picture.thumbs.clear(),
+            }
+        }
         if socket.send(&framed(&Said::of(&found))).is_err() {
             // The service has hung up: nobody is left to look for.
             std::process::exit(1);
@@ -55,7 +66,8 @@ fn serve(socket: &Socket) -> io::Result<()> {
     };
     while let Some((order, files)) = socket.receive()? {
         let order = Order::decode(order.as_slice())?;
-        limits.by_coefficients = order.by_coefficients;
+        order.limit(&mut limits);
+        thumbs_left.set(limits.thumbs_max);
         let mut files = files.into_iter();
         let file = files.next().ok_or(io::ErrorKind::InvalidData)?;
         let len = usize::try_from(order.len).map_err(|_| io::ErrorKind::InvalidData)?;

@@ -106,6 +106,7 @@ fn picture(distance: u32, quality: u32) -> Picture {
         quality,
         by_coefficients: false,
         hashes,
+        thumbs: Vec::new(),
     }
 }
 

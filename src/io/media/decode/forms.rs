@@ -3,7 +3,8 @@
 use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
 use super::Stop;
-use crate::core::media::Picture;
+use super::thumb::thumb;
+use crate::core::media::{Picture, Thumb};
 use crate::core::pdq::{self, Coarse, Hashed};
 use crate::core::raster::{Raster, Rows as _, View};
 use crate::core::verdict::Form;
@@ -21,6 +22,8 @@ pub(super) struct Forms<'a> {
     frame: u32,
     frames_max: u32,
     at_millis: Option<u32>,
+    /// The frame made small, until its first form is told.
+    thumbs: Vec<Thumb>,
 }
 
 impl<'a> Forms<'a> {
@@ -30,7 +33,8 @@ impl<'a> Forms<'a> {
         tell: &'a mut dyn FnMut(Picture),
     ) -> Self {
         let frames_max = limits.frames_max;
-        Self { limits, tell, pictures: 0, pictures_max, frame: 0, frames_max, at_millis: None }
+        let (at_millis, thumbs) = (None, Vec::new());
+        Self { limits, tell, pictures: 0, pictures_max, frame: 0, frames_max, at_millis, thumbs }
     }
 
     /// The same from this frame of a video on, whose frames have a limit of their own.
@@ -58,8 +62,9 @@ impl<'a> Forms<'a> {
         self.begin(raster)?;
         let canonical = raster.view();
         let turned = pdq::hash_turning(&canonical);
-        self.tell_stored(raster, &turned, orientation)?;
         let seen = canonical.oriented(orientation);
+        self.make_small(raster, seen);
+        self.tell_stored(raster, &turned, orientation)?;
         self.take_trimmed(seen)?;
         self.take_composited(raster, seen)?;
         self.frame += 1;
@@ -70,8 +75,9 @@ impl<'a> Forms<'a> {
     #[cfg(feature = "heic")]
     pub(super) fn take_pair(&mut self, stored: &Raster, upright: &Raster) -> Result<(), Stop> {
         self.begin(stored)?;
-        self.hash(Form::Canonical, &stored.view())?;
         let seen = upright.view();
+        self.make_small(stored, seen);
+        self.hash(Form::Canonical, &stored.view())?;
         self.hash(Form::Oriented, &seen)?;
         self.take_trimmed(seen)?;
         self.take_composited(stored, seen)?;
@@ -90,7 +96,7 @@ impl<'a> Forms<'a> {
     ) -> Result<(), Stop> {
         self.begin(luma)?;
         let turned = pdq::hash_freely(luma);
-        if turned.contrast() < CONTRAST_MIN {
+        if turned.contrast() < CONTRAST_MIN || self.limits.is_made_small(self.frame) {
             return self.take(&colours()?, orientation);
         }
         self.tell_stored(luma, &turned, orientation)?;
@@ -100,6 +106,16 @@ impl<'a> Forms<'a> {
         }
         self.frame += 1;
         Ok(())
+    }
+
+    /// Makes a frame small as it is seen, where that is asked for.
+    fn make_small(&mut self, raster: &Raster, seen: View<'_>) {
+        if !self.limits.is_made_small(self.frame) {
+            return;
+        }
+        let seen = if raster.is_translucent() { seen.composited(255) } else { seen };
+        let sizes = self.limits.thumbs.iter();
+        self.thumbs = sizes.map(|(width, height)| thumb(&seen, *width, *height)).collect();
     }
 
     /// Whether there may be a further frame, of this size.
@@ -188,6 +204,7 @@ impl<'a> Forms<'a> {
             quality: hashed.quality,
             by_coefficients,
             hashes: hashed.hashes,
+            thumbs: std::mem::take(&mut self.thumbs),
         });
     }
 }

@@ -40,6 +40,7 @@ impl From<scans::Fault> for Stop {
 
 pub(super) fn decode(bytes: &[u8], room: &Room<'_>, forms: &mut Forms<'_>) -> Result<(), Stop> {
     if room.limits.by_coefficients
+        && !room.limits.is_made_small(0)
         && let Some(coarse) = by_coefficients(bytes, room)
         && forms.take_coarse(&coarse)
     {

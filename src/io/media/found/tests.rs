@@ -29,6 +29,7 @@ fn picture() -> Found {
         quality: 99,
         by_coefficients: false,
         hashes,
+        thumbs: Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use super::super::command::processor_seconds;
 use super::super::found::{Findings, Nonsense};
 use super::super::limits::MediaLimits;
 use super::super::reason::Reason;
-use super::super::said::{SAID_BYTES_MAX, Said};
+use super::super::said::{Said, said_bytes_max};
 use super::super::wire::{ANSWER_BYTES_MAX, Hello, Order, Setup, Watch, framed, unframed};
 use super::MediaSettings;
 use crate::io::jail::{Reached, Refused};
@@ -171,9 +171,7 @@ impl Hired {
         limits: &MediaLimits,
         findings: &mut Findings<'_>,
     ) -> Result<(), NoAnswer> {
-        let (len, by_coefficients) = (blob.len(), limits.by_coefficients);
-        let order = Order { len, by_coefficients, watch: None };
-        self.order(&order, &[blob.file()]).await?;
+        self.order(&Order::new(blob.len(), limits, None), limits, &[blob.file()]).await?;
         self.answer(limits, findings).await
     }
 
@@ -185,17 +183,23 @@ impl Hired {
         limits: &MediaLimits,
         findings: &mut Findings<'_>,
     ) -> Result<(), NoAnswer> {
-        let order = Order { len: blob.len(), by_coefficients: false, watch: Some(watch) };
+        let order = Order::new(blob.len(), limits, Some(watch));
         let [pixels, log] = &pipes;
-        self.order(&order, &[blob.file(), pixels.as_fd(), log.as_fd()]).await?;
+        self.order(&order, limits, &[blob.file(), pixels.as_fd(), log.as_fd()]).await?;
         // The worker has them now: when it ends, so does the program that writes.
         drop(pipes);
         self.answer(limits, findings).await
     }
 
-    async fn order(&mut self, order: &Order, files: &[BorrowedFd<'_>]) -> Result<(), NoAnswer> {
+    async fn order(
+        &mut self,
+        order: &Order,
+        limits: &MediaLimits,
+        files: &[BorrowedFd<'_>],
+    ) -> Result<(), NoAnswer> {
         self.items_left = self.items_left.saturating_sub(1);
-        self.bytes_left = ANSWER_BYTES_MAX;
+        let thumbs = limits.thumb_bytes().saturating_mul(limits.thumbs_max.into());
+        self.bytes_left = ANSWER_BYTES_MAX.saturating_add(thumbs);
         let order = framed(order);
         let sent = self
             .socket
@@ -241,7 +245,7 @@ impl Hired {
     ) -> Result<Heard, NoAnswer> {
         loop {
             let before = self.heard.len();
-            let Some(said) = unframed::<Said>(&mut self.heard, SAID_BYTES_MAX)? else {
+            let Some(said) = unframed::<Said>(&mut self.heard, said_bytes_max(limits))? else {
                 return Ok(Heard::MoreToCome);
             };
             let read = (before - self.heard.len()) as u64;
