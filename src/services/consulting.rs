@@ -92,8 +92,8 @@ impl Desk {
         if matchers.is_empty() {
             return (each, number);
         }
-        let lawful = self.lawful(scope, asked);
-        let lawful: Vec<usize> = (0..asked.len()).filter(|place| lawful[*place]).collect();
+        let is_lawful = |place: &usize| self.is_lawful(scope, asked[*place].0);
+        let lawful: Vec<usize> = (0..asked.len()).filter(is_lawful).collect();
         let all: BTreeSet<Bits256> =
             lawful.iter().flat_map(|place| asked[*place].1.plain().map(|(_, bits)| bits)).collect();
         let heard = matchers.iter().map(|matcher| self.hear(matcher, &all, end));

@@ -65,6 +65,8 @@ pub struct Desk {
     pub guards: Guards,
     /// The services outside that screening asks.
     pub matchers: Matchers,
+    /// The models outside that are asked for scores.
+    pub models: Models,
     /// Turns for decisions that ask much.
     pub(super) deciders: Arc<Semaphore>,
     repeats: Arc<Mutex<Repeats<RepeatKey>>>,
@@ -97,7 +99,7 @@ impl Desk {
         examiner: Examiner,
         clock: Clock,
         limits: Limits,
-        (guards, matchers): (Guards, Matchers),
+        (guards, matchers, models): (Guards, Matchers, Models),
     ) -> Self {
         let repeats = Arc::new(Mutex::new(Repeats::new(REPEATS_MAX)));
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
@@ -112,6 +114,7 @@ impl Desk {
             backups,
             guards,
             matchers,
+            models,
             deciders,
             repeats,
             groups,

@@ -18,6 +18,7 @@ pub mod goods;
 pub mod taking;
 pub mod consulting;
 pub mod judge;
+pub mod scoring;
 pub mod shard;
 pub mod screening;
 pub mod live;

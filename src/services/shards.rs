@@ -87,12 +87,11 @@ impl Desk {
         end: Instant,
     ) -> Vec<Elsewhere> {
         let Some(shards) = &self.shards else { return Vec::new() };
-        let lawful = self.lawful(&call.caller.scope, asked);
-        let lengths: Vec<usize> = asked
-            .iter()
-            .zip(lawful)
-            .map(|((_, question), lawful)| if lawful { question.probes.len() } else { 0 })
-            .collect();
+        let scope = &call.caller.scope;
+        let length = |(context, question): &(&Context, &Question)| {
+            if self.is_lawful(scope, context) { question.probes.len() } else { 0 }
+        };
+        let lengths: Vec<usize> = asked.iter().map(length).collect();
         let index_min =
             asked.iter().map(|(context, _)| context.index_min).max().unwrap_or(0).max(learned);
         let probes =
@@ -118,15 +117,11 @@ impl Desk {
         each
     }
 
-    /// Of which of the items something may be compared.
-    pub(super) fn lawful(&self, scope: &Scope, asked: &[(&Context, &Question)]) -> Vec<bool> {
+    /// Whether the law lets something of an item be looked at on its surface.
+    pub(super) fn is_lawful(&self, scope: &Scope, context: &Context) -> bool {
         let resident = self.store.resident().read();
-        let surfaces = resident.of(scope).map(|holding| &holding.surfaces);
-        let is_lawful = |context: &Context| {
-            let surface = surfaces.and_then(|surfaces| surfaces.get(&context.surface));
-            surface.is_some_and(|surface| !lacks_legal_basis(surface, context))
-        };
-        asked.iter().map(|(context, _)| is_lawful(context)).collect()
+        let surface = resident.of(scope).and_then(|held| held.surfaces.get(&context.surface));
+        surface.is_some_and(|surface| !lacks_legal_basis(surface, context))
     }
 
     /// What this process has of each bank.

@@ -123,11 +123,13 @@ async fn piece(
     if !may_cost(desk, call, context, cost(&content))? {
         return lacking(CheckState::Shed, found);
     }
-    let Asking { question, amiss } = match question(desk, call, content).await {
-        Ok(asking) => asking,
+    let asking = question(desk, call, context, content, scores).await;
+    let (mut question, amiss) = match asking {
+        Ok(Asking { question, amiss }) => (question, amiss),
         Err(state) => return lacking(state, found),
     };
-    let mut question = question.with_scores(scores);
+    // Those of models are among them now.
+    found = question.scores.iter().cloned().map(score).collect();
     let millis = u32::try_from(subject.began.elapsed().as_millis()).unwrap_or(u32::MAX);
     let frames = subject.recent.lock().join(&mut question, millis);
     let Some(judged) = decide(desk, call, context, question).await? else {
@@ -199,9 +201,9 @@ struct Asking {
     amiss: Option<CheckState>,
 }
 
-impl From<Question> for Asking {
-    fn from(question: Question) -> Self {
-        Self { question, amiss: None }
+impl Asking {
+    fn of(question: Question, scores: Vec<GivenScore>) -> Self {
+        Self { question: question.with_scores(scores), amiss: None }
     }
 }
 
@@ -210,26 +212,35 @@ impl From<Question> for Asking {
 async fn of_file(
     desk: &Desk,
     call: &Call,
-    bytes: &Bytes,
+    context: &Context,
+    (bytes, scores): (&Bytes, Vec<GivenScore>),
     is_kind: impl FnOnce(&Part) -> bool,
 ) -> Result<Asking, CheckState> {
     let blob = desk.blob(bytes).map_err(|_| CheckState::SourceUnavailable)?;
     let blob = blob.seal().map_err(|_| CheckState::SourceUnavailable)?;
-    let examined = desk.examiner.examine(blob, desk.item_deadline(call)).await;
+    let (scope, deadline) = (&call.caller.scope, desk.item_deadline(call));
+    let (question, examined) = desk.look_at(scope, context, blob, scores, deadline).await;
     let is_seen = examined.parts.first().is_some_and(is_kind);
     let amiss = (!is_seen).then_some(CheckState::UnsupportedFormat);
-    Ok(Asking { question: Question::of_examined(&examined), amiss })
+    Ok(Asking { question, amiss })
 }
 
 /// What a piece asks; the state of its checks where it could not be looked at at all.
-async fn question(desk: &Desk, call: &Call, content: Content) -> Result<Asking, CheckState> {
+async fn question(
+    desk: &Desk,
+    call: &Call,
+    context: &Context,
+    content: Content,
+    scores: Vec<GivenScore>,
+) -> Result<Asking, CheckState> {
     match content {
         Content::Image(bytes) => {
-            of_file(desk, call, &bytes, |whole| !whole.pictures.is_empty()).await
+            let is_kind = |whole: &Part| !whole.pictures.is_empty();
+            of_file(desk, call, context, (&bytes, scores), is_kind).await
         }
         Content::Video(format, bytes) => {
             let is_kind = |whole: &Part| whole.format == format && !whole.frames.is_empty();
-            of_file(desk, call, &bytes, is_kind).await
+            of_file(desk, call, context, (&bytes, scores), is_kind).await
         }
         Content::Plane(raster, _) => {
             let turn = Arc::clone(&desk.deciders).acquire_owned().await;
@@ -238,9 +249,9 @@ async fn question(desk: &Desk, call: &Call, content: Content) -> Result<Asking, 
                 plane::examine(&raster)
             });
             let examined = hashing.await.map_err(|_| CheckState::SourceUnavailable)?;
-            Ok(Question::of_examined(&examined).into())
+            Ok(Asking::of(Question::of_examined(&examined), scores))
         }
-        Content::Digests(probes) => Ok(of_digests(probes).into()),
+        Content::Digests(probes) => Ok(Asking::of(of_digests(probes), scores)),
     }
 }
 

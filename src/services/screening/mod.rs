@@ -58,10 +58,11 @@ impl ScreeningService for Screening {
         let is_over = self.desk.charge(&call, &media.asked.context, 1)?;
         let blob = self.desk.blob(&media.content)?.seal().map_err(|fault| refuse_blob(&fault))?;
         let deadline = self.desk.media_deadline(&call, &blob);
-        let examined = self.desk.examiner.examine(blob, deadline).await;
-        let mut question = Question::of_examined(&examined).with_scores(media.scores);
+        let (scope, context) = (&call.caller.scope, &media.asked.context);
+        let (mut question, _) =
+            self.desk.look_at(scope, context, blob, media.scores, deadline).await;
         question.over_budget = is_over;
-        let decided = self.desk.decide_one(&call, &media.asked.context, question).await?;
+        let decided = self.desk.decide_one(&call, context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &media.asked, decided).await?;
         self.even_out(&call, began).await;
         Ok(Response::new(v1::ScreenMediaResponse { verdict: Some(verdict) }))

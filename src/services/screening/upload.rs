@@ -102,8 +102,9 @@ impl ScreenUpload {
             self.early(&asked, question, out).await?;
         }
         let deadline = self.desk.media_deadline(&self.call, &blob);
-        let examined = self.desk.examiner.examine(blob, deadline).await;
-        let mut question = Question::of_examined(&examined).with_scores(opening.scores);
+        let (scope, context) = (&self.call.caller.scope, &asked.context);
+        let (mut question, _) =
+            self.desk.look_at(scope, context, blob, opening.scores, deadline).await;
         question.over_budget = is_over;
         let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
         let verdict = self.desk.keep(&self.call, METHOD, &asked, decided).await?;
