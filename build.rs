@@ -8,13 +8,15 @@ use std::{env, fs};
 
 const ROOT: &str = "proto";
 const PACKAGE: &str = "bulwark.v1";
+/// The public protocol of model servers, of which this service is a client.
+const INFERENCE: &str = "inference";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     // The code generator, given a ready descriptor, prints none of these.
     println!("cargo::rerun-if-changed={ROOT}");
     let files = protos(&Path::new(ROOT).join(PACKAGE.replace('.', "/")))?;
-    for file in &files {
+    for file in files.iter().chain(&protos(&Path::new(ROOT).join(INFERENCE))?) {
         println!("cargo::rerun-if-changed={}", file.display());
     }
 
@@ -24,11 +26,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Encoded by the compiler: a set of `prost_types` has lost the custom options.
     fs::write(out.join("bulwark.v1.binpb"), compiler.encode_file_descriptor_set())?;
 
-    let secretive = secretive(&compiler.descriptor_pool());
+    generate(&compiler, &out, PACKAGE, true)?;
+
+    // Apart from the contract: reflection does not serve it, and nobody calls this service by it.
+    let files = protos(&Path::new(ROOT).join(INFERENCE))?;
+    let mut compiler = protox::Compiler::new([ROOT])?;
+    compiler.include_source_info(true).open_files(&files)?;
+    generate(&compiler, &out, INFERENCE, false)
+}
+
+/// The code of a package, and of what of it must not be printed.
+fn generate(
+    compiler: &protox::Compiler,
+    out: &Path,
+    package: &str,
+    is_served: bool,
+) -> Result<(), Box<dyn Error>> {
+    let secretive = secretive(&compiler.descriptor_pool(), package);
     let names = secretive.iter().map(|message| format!(".{}", message.full_name()));
-    fs::write(out.join("bulwark.v1.debug.rs"), debug(&secretive)?)?;
+    fs::write(out.join(format!("{package}.debug.rs")), debug(&secretive)?)?;
     tonic_prost_build::configure()
-        .bytes(format!(".{PACKAGE}"))
+        .bytes(format!(".{package}"))
+        .build_server(is_served)
         .skip_debug(names.collect::<Vec<_>>())
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
@@ -48,14 +67,14 @@ fn protos(directory: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
 }
 
 /// The messages with a field marked `debug_redact`.
-fn secretive(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
+fn secretive(pool: &DescriptorPool, package: &str) -> Vec<MessageDescriptor> {
     let redacted = |message: &MessageDescriptor| {
         message.fields().any(|field| {
             field.options().get_field_by_name("debug_redact").as_deref() == Some(&Value::Bool(true))
         })
     };
     pool.all_messages()
-        .filter(|message| message.package_name() == PACKAGE && redacted(message))
+        .filter(|message| message.package_name() == package && redacted(message))
         .collect()
 }
 

@@ -9,10 +9,12 @@ mod words;
 mod mistake;
 pub mod table;
 mod check;
+mod models;
 mod read;
 
 pub use check::store_address;
 pub use mistake::{Mistake, Mistakes};
+pub use models::{ModelServer, ModelSettings, load_models, read_models};
 pub use place::{Endpoint, SharedPlace};
 pub use read::{Pair, load, pairs_of_arguments, pairs_of_environment, pairs_of_toml, read};
 pub use table::{

@@ -12,3 +12,11 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/bulwark.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/bulwark.v1.debug.rs"));
 }
+
+/// The public protocol of model servers, `proto/inference`. Its words are explained there, which the generated code repeats.
+#[allow(missing_docs, reason = "generated; every declaration of the proto is commented")]
+#[allow(clippy::all, reason = "generated")]
+pub mod inference {
+    include!(concat!(env!("OUT_DIR"), "/inference.rs"));
+    include!(concat!(env!("OUT_DIR"), "/inference.debug.rs"));
+}

@@ -136,6 +136,10 @@ names! {
     PartnerId: Resource, 63;
     /// One from whom banks learn.
     ExchangeId: Resource, 63;
+    /// A server that runs models.
+    ModelServerId: Resource, 63;
+    /// Something that gives scores.
+    DetectorId: Resource, 63;
     /// A machine's answer to a check.
     VerdictId: Service, 63;
     /// The caller's key for one request (AIP-155).

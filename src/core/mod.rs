@@ -41,6 +41,7 @@ pub mod shard;
 pub mod matcher;
 pub mod resident;
 pub mod screening;
+pub mod detector;
 pub mod lookback;
 pub mod upload;
 pub mod repeats;

@@ -15,3 +15,4 @@ pub mod intake;
 pub mod bulwark;
 pub mod web;
 pub mod shards;
+pub mod models;

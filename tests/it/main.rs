@@ -13,6 +13,7 @@ mod web;
 #[cfg(feature = "otlp")]
 mod traces;
 mod media;
+mod models;
 mod service;
 mod binary;
 mod screening;
