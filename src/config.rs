@@ -8,8 +8,8 @@ mod place;
 mod words;
 mod mistake;
 pub mod table;
-mod check;
 mod models;
+mod check;
 mod read;
 
 pub use check::store_address;

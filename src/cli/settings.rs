@@ -19,6 +19,9 @@ pub struct SettingsArgs {
     /// Where the database is: the same as `--set store.url=URL`; give the password in a file instead
     #[arg(long, value_name = "URL", value_parser = Secret::read)]
     pub store: Option<Secret>,
+    /// TOML file of the models outside that are asked about items: the same as `--set models=FILE`
+    #[arg(long, value_name = "FILE")]
+    pub models: Option<PathBuf>,
 }
 
 impl SettingsArgs {
@@ -28,7 +31,9 @@ impl SettingsArgs {
     /// Every mistake, with exit code 78.
     pub fn load(&self) -> Result<Settings, Failure> {
         let store = self.store.as_ref().map(|url| format!("store.url={}", url.reveal()));
-        let arguments = self.set.iter().map(String::as_str).chain(store.as_deref());
+        let models = self.models.as_ref().map(|file| format!("models={}", file.display()));
+        let last = [store.as_deref(), models.as_deref()].into_iter().flatten();
+        let arguments = self.set.iter().map(String::as_str).chain(last);
         // A variable that is no text cannot be a setting of ours and would be a panic in `vars`.
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))

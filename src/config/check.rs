@@ -1,6 +1,7 @@
 //! What must be true of settings together.
 
 use super::mistake::Mistake;
+use super::models::load_models;
 use super::place::{Reached, SharedPlace, reached};
 use super::table::{BackupSettings, ExchangeSettings, Settings, StoreSettings};
 use super::value::Value as _;
@@ -53,6 +54,9 @@ pub(super) fn check(settings: &Settings) -> Vec<Mistake> {
     }
     if settings.store.url.is_none() && settings.store.replica_url.is_some() {
         wrong("store.replica_url", "must be empty while store.url is");
+    }
+    if let Some(Err(wrong)) = settings.general.models.as_deref().map(load_models) {
+        mistakes.extend(wrong.0);
     }
     mistakes.extend(check_sharing(&settings.store));
     mistakes.extend(check_shard(settings));

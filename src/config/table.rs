@@ -111,6 +111,8 @@ section! {
         data_dir: PathBuf = "bulwark-data".into();
         /// What people call this process among others that share a database; empty for the host's name and the first address of `listen`.
         title: Option<String> = None;
+        /// TOML file of detectors: which models outside are asked about which items. Read at the start; none are asked where it is empty.
+        models: Option<PathBuf> = None;
         /// Addresses that gRPC is served on.
         listen: Vec<SocketAddr> = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 50051))];
         /// Address of `/metrics`, `/livez` and `/readyz` over plain HTTP; empty switches it off.

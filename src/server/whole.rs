@@ -11,6 +11,7 @@ use crate::io::clock::Clock;
 use crate::io::evidence::Evidence;
 use crate::io::jail;
 use crate::io::media::{Examiner, MediaLimits, MediaSettings, VideoLimits};
+use crate::io::models::{Models, ModelsError};
 use crate::io::objects::Place;
 use crate::io::seal::{KeyRing, RingError};
 use crate::io::shards::{self, Shards, ShardsError};
@@ -83,6 +84,12 @@ pub enum StartError {
     /// The processes of other shards cannot be asked.
     #[error(transparent)]
     Shards(#[from] ShardsError),
+    /// The file of detectors is none.
+    #[error(transparent)]
+    Detectors(#[from] config::Mistakes),
+    /// Models outside cannot be asked.
+    #[error(transparent)]
+    Models(#[from] ModelsError),
     /// The server does not start.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -193,6 +200,18 @@ fn web_settings(settings: &Settings) -> WebSettings {
         answer_time_max: from.answer_time_max,
         file_bytes_max: from.file_bytes_max.0,
     }
+}
+
+/// The models outside. One that reads what no rpc takes is never asked; who set it up should know.
+fn models(settings: &Settings, clock: &Clock) -> Result<Models, StartError> {
+    let file = settings.general.models.as_deref();
+    let settings = file.map(config::load_models).transpose()?.unwrap_or_default();
+    for detector in &settings.detectors {
+        if !detector.input.kind().is_media() {
+            tracing::warn!(detector = %detector.id, "no rpc takes what this model reads: it is never asked");
+        }
+    }
+    Ok(Models::start(&settings, clock)?)
 }
 
 /// Certificate and key that this process shows others of its kind: its own, where callers must show theirs.
@@ -334,10 +353,10 @@ impl Whole {
         } else {
             Some(Shards::start(&settings.shard, identity(&settings.tls), &store).await?)
         };
-        let guards = Guards::new(&settings.guards);
-        let guards = (guards, Matchers::new(Web::new(web_settings(&settings))));
+        let matchers = Matchers::new(Web::new(web_settings(&settings)));
+        let asked = (Guards::new(&settings.guards), matchers, models(&settings, &clock)?);
         let desk =
-            Desk::new(store.clone(), shards, backups, examiner, clock.clone(), limits, guards);
+            Desk::new(store.clone(), shards, backups, examiner, clock.clone(), limits, asked);
         let exchanges = Exchanges::new(desk.clone());
         let of_live = &settings.live;
         let evidence = Evidence::new(

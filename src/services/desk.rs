@@ -6,6 +6,7 @@ use crate::core::refused::Refused;
 use crate::core::repeats::{Repeats, Seen};
 use crate::io::clock::Clock;
 use crate::io::media::{Blob, BlobError, Examiner, SealedBlob};
+use crate::io::models::Models;
 use crate::io::shards::Shards;
 use crate::io::store::backup::Keeper;
 use crate::io::store::{Answer, KeepError, RequestKey, Store, StoreError, Tx};

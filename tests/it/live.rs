@@ -25,13 +25,13 @@ use v1::{Environment, Role, StreamCause, StreamStanding};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A screener, and a person who reviews.
-struct Staff {
-    screener: Caller,
-    reviewer: Caller,
+pub struct Staff {
+    pub screener: Caller,
+    pub reviewer: Caller,
 }
 
 /// Both, beside a bank that lists the drawn picture of seed 1: without a bank nothing counts as examined.
-async fn staff(service: &Service) -> Staff {
+pub async fn staff(service: &Service) -> Staff {
     let test = Environment::Test;
     let curator = service.with_roles("operator", test, &[Role::BankManager]).await;
     curator.banks().create_bank(bank("known")).await.expect("made");
@@ -43,7 +43,7 @@ async fn staff(service: &Service) -> Staff {
 }
 
 /// Sets the terms of the usual live surface.
-async fn set_terms(service: &Service, terms: v1::LiveTerms) -> v1::LiveTerms {
+pub async fn set_terms(service: &Service, terms: v1::LiveTerms) -> v1::LiveTerms {
     let update = v1::UpdateSurfaceRequest {
         surface: Some(v1::Surface {
             surface_id: "live".into(),
@@ -84,7 +84,8 @@ fn frame(content: v1::stream_frame::Content) -> Say {
     Say::Frame(v1::StreamFrame { content: Some(content), ..v1::StreamFrame::default() })
 }
 
-fn image(bytes: Vec<u8>) -> Say {
+/// A frame that is a picture in a file.
+pub fn image(bytes: Vec<u8>) -> Say {
     frame(v1::stream_frame::Content::Image(bytes.into()))
 }
 
@@ -177,7 +178,7 @@ impl Guarded {
     }
 
     /// The answer to a message.
-    async fn answer(&mut self, step: Say) -> v1::StreamDirective {
+    pub async fn answer(&mut self, step: Say) -> v1::StreamDirective {
         let number = self.say(step).await;
         loop {
             let said = self.directive().await;

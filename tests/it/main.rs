@@ -20,6 +20,7 @@ mod screening;
 mod videos;
 mod lookback;
 mod live;
+mod scored;
 mod banks;
 mod opinions;
 mod exchanges;

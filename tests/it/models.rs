@@ -1,6 +1,6 @@
 //! Detectors over a socket: a server of the test's making with its faults, and a real one.
 
-mod fake;
+pub mod fake;
 mod faults;
 mod real;
 mod together;

@@ -14,9 +14,7 @@ fn answer<'a>(tensors: Vec<Tensor<'a>>, packed: Vec<&'a [u8]>) -> Answer<'a> {
 }
 
 fn values(detector: &Detector, answer: &Answer, items: usize) -> Result<Scores, Fault> {
-    let of = |scores: Vec<GivenScore>| {
-        scores.iter().map(|score| score.value).collect()
-    };
+    let of = |scores: Vec<GivenScore>| scores.iter().map(|score| score.value).collect();
     Ok(read(detector, answer, items)?.into_iter().map(|said| said.map(of)).collect())
 }
 

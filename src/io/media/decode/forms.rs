@@ -38,7 +38,7 @@ impl<'a> Forms<'a> {
     }
 
     /// The same from this frame of a video on, whose frames have a limit of their own.
-    pub(super) const fn of_video(self, frame: u32) -> Self {
+    pub(super) fn of_video(self, frame: u32) -> Self {
         Self { frame, frames_max: self.limits.video.frames_max, ..self }
     }
 
