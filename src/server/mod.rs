@@ -22,6 +22,7 @@ mod monitor;
 mod kept;
 mod guarded;
 mod streamed;
+mod scored;
 mod consulted;
 pub mod whole;
 

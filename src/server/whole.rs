@@ -28,6 +28,7 @@ use crate::proto::v1::shard_service_server::ShardServiceServer;
 use crate::server::consulted::Consulted;
 use crate::server::guarded::Guarded;
 use crate::server::kept::Kept;
+use crate::server::scored::Scored;
 use crate::server::streamed::Streamed;
 use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
 use crate::services::admin::Admin;
@@ -426,6 +427,7 @@ impl Whole {
         registry.register_collector(Box::new(Guarded(self.desk.guards.clone(), clock.clone())));
         registry.register_collector(Box::new(Streamed(self.live.clone())));
         registry.register_collector(Box::new(Consulted(self.desk.matchers.clone())));
+        registry.register_collector(Box::new(Scored(self.desk.models.clone())));
         registry.register_collector(Box::new(Kept {
             store: self.store.clone(),
             shards: self.desk.shards.clone(),

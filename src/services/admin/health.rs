@@ -1,11 +1,14 @@
 //! How the process is, written from the store to the wire.
 
+use crate::core::detector::{Circuit, Detector};
 use crate::core::time::Time;
 use crate::io::media::ExaminerStatus;
+use crate::io::models::{DetectorFigures, Models};
 use crate::io::store::{LookbackFigures, Replica, State, Told};
 use crate::proto::v1;
 use crate::services::guards::Guards;
 use crate::services::words::{moment, policy, shard};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Writes how a process is, with the sum of what it answers from where it was asked for, and who keeps the other shards.
@@ -17,6 +20,7 @@ pub fn detail(
     lookback: &LookbackFigures,
     guards: v1::GuardHealth,
     media: ExaminerStatus,
+    models: &Models,
 ) -> v1::GetHealthDetailResponse {
     let other = |(number, holders): &(u32, usize)| v1::ShardHealth {
         number: *number,
@@ -51,6 +55,24 @@ pub fn detail(
             worker_count: u32::try_from(media.workers_alive).unwrap_or(u32::MAX),
             lost_count: media.restarts,
         }),
+        detectors: models.standing().map(detector).collect(),
+    }
+}
+
+fn detector(
+    (detector, circuit, figures): (&Arc<Detector>, Circuit, &DetectorFigures),
+) -> v1::DetectorHealth {
+    let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+    let absences = figures.absent().filter(|(_, count)| *count > 0).map(|(reason, count)| {
+        v1::AbsenceCount { reason: reason.to_owned(), item_count: count }
+    });
+    v1::DetectorHealth {
+        detector_id: detector.id.to_string(),
+        left_alone: circuit == Circuit::Open,
+        left_alone_count: read(&figures.opened),
+        item_count: read(&figures.items),
+        scored_count: read(&figures.scored),
+        absences: absences.collect(),
     }
 }
 

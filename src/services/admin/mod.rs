@@ -430,6 +430,8 @@ impl AdminService for Admin {
         let lookback = self.desk.store.lookback().figures();
         let guards = health::guards(&self.desk.guards, self.desk.clock.now());
         let media = self.desk.examiner.status();
-        Ok(Response::new(health::detail(&state, sum, &others, lookback, guards, media)))
+        let models = &self.desk.models;
+        let detail = health::detail(&state, sum, &others, lookback, guards, media, models);
+        Ok(Response::new(detail))
     }
 }
