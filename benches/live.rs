@@ -63,11 +63,40 @@ fn frames(is_luma: bool) -> Vec<v1::stream_frame::Content> {
         .collect()
 }
 
+/// The first of the pictures that are listed, one for each stream: many streams with one of them are a flood, which is held.
+const LISTED: u64 = 7_777;
+
+fn jpeg_of(seed: u64) -> Vec<u8> {
+    let kind = image::imageops::FilterType::Triangle;
+    draw::jpeg(&image::imageops::resize(&draw::picture(seed), SIDE, SIDE, kind), 85)
+}
+
 /// What became of the frames of a stream.
 #[derive(Default)]
 struct Tally {
     times: Vec<Duration>,
     unexamined: usize,
+    /// Time from the frame that is listed to the cut.
+    cut: Option<Duration>,
+}
+
+/// Processor time of this process and of its workers, and the bytes that this process has in memory.
+fn used() -> (Duration, u64) {
+    let own = std::process::id().to_string();
+    let mut ticks = 0;
+    for entry in std::fs::read_dir("/proc").expect("processes").flatten() {
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // Behind the name, which may hold anything.
+        let Some((_, behind)) = stat.rsplit_once(") ") else { continue };
+        let fields: Vec<&str> = behind.split(' ').collect();
+        if entry.file_name().to_str() == Some(&own) || fields[1] == own {
+            let number = |place: usize| fields[place].parse::<u64>().expect("a number");
+            ticks += number(11) + number(12);
+        }
+    }
+    let memory = std::fs::read_to_string("/proc/self/statm").expect("memory");
+    let pages: u64 = memory.split(' ').nth(1).expect("pages").parse().expect("a number");
+    (Duration::from_millis(ticks * 10), pages * 4096)
 }
 
 /// One stream: a frame a second, each acknowledged, until its time is over.
@@ -77,6 +106,7 @@ async fn stream(
     frames: Vec<v1::stream_frame::Content>,
     begin: Instant,
     count: usize,
+    listed: Option<bytes::Bytes>,
 ) -> Tally {
     let (sender, receiver) = mpsc::channel(16);
     let say = |number, step| v1::GuardStreamRequest { number, step: Some(step) };
@@ -87,8 +117,14 @@ async fn stream(
     let (mut number, mut tally) = (0, Tally::default());
     let mut every = interval_at(begin, EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for frame in frames.into_iter().cycle().take(count) {
+    let last = count - 1;
+    for (place, mut frame) in frames.into_iter().cycle().take(count).enumerate() {
         every.tick().await;
+        let listed = listed.clone().filter(|_| place == last);
+        let is_listed = listed.is_some();
+        if let Some(listed) = listed {
+            frame = v1::stream_frame::Content::Image(listed);
+        }
         let sent = Instant::now();
         number += 1;
         let asked = number;
@@ -101,7 +137,13 @@ async fn stream(
             number += 1;
             let ack = v1::StreamAck { directive_number: said.number };
             sender.send(say(number, Say::Ack(ack))).await.expect("the call stands");
-            if said.answers_number == asked {
+            if said.answers_number == asked && is_listed {
+                let directive = said.directive.expect("a directive");
+                let is_cut = matches!(directive, v1::stream_directive::Directive::Interrupt(_));
+                assert!(is_cut, "not cut but {directive:?}");
+                tally.cut = Some(sent.elapsed());
+                break;
+            } else if said.answers_number == asked {
                 tally.times.push(sent.elapsed());
                 let plays = matches!(
                     said.directive,
@@ -158,10 +200,23 @@ async fn main() {
     let key = staff(&house).await;
     prepare(&house, &key).await;
     fill(&house.store, ENTRIES);
+    // With digests, without which nothing would be examined whole.
+    let mut banks = BankServiceClient::new(call(&house.url, &key));
+    let pictures: Vec<bytes::Bytes> =
+        (0..streams as u64).map(|place| jpeg_of(LISTED + place).into()).collect();
+    for picture in &pictures {
+        let listed = v1::AddEntryRequest {
+            bank_id: "known".into(),
+            source: Some(v1::add_entry_request::Source::Media(picture.clone())),
+            ..v1::AddEntryRequest::default()
+        };
+        banks.add_entry(listed).await.expect("added");
+    }
     println!("{streams} streams, {seconds} s each, one frame of {SIDE}×{SIDE} a second");
     for (what, is_luma) in [("JPEG", false), ("plane of brightness", true)] {
         let frames = frames(is_luma);
         // Streams begin their seconds at different times, as they do.
+        let (processor, memory) = used();
         let begin = Instant::now() + Duration::from_millis(500);
         let until = begin + EVERY * u32::try_from(seconds).expect("few");
         let empty = tokio::spawn(empty_calls(call(&house.url, &key), begin, until));
@@ -173,18 +228,30 @@ async fn main() {
                 let share = u32::try_from(place).expect("few") * 1000;
                 let begin = begin + EVERY * share / u32::try_from(streams * 1000).expect("few");
                 let name = format!("{what} {place}");
-                tokio::spawn(stream(lane, name, frames.clone(), begin, seconds))
+                let listed = (!is_luma).then(|| pictures[place].clone());
+                tokio::spawn(stream(lane, name, frames.clone(), begin, seconds, listed))
             })
             .collect();
-        let mut all = Tally::default();
+        let (mut all, mut cuts) = (Tally::default(), Vec::new());
         for one in running {
             let one = one.await.expect("no panic");
             all.times.extend(one.times);
             all.unexamined += one.unexamined;
+            cuts.extend(one.cut);
         }
+        let count = u32::try_from(all.times.len()).expect("few");
+        let (after, holds) = used();
+        println!(
+            "processor time of caller, service and workers: {:.2?} a frame; {} KiB of memory more for each stream",
+            (after - processor) / count,
+            holds.saturating_sub(memory) / 1024 / streams as u64
+        );
         say(&format!("frame as {what} to directive"), all.times);
         println!("  not answered by leave to go on: {}", all.unexamined);
         say("empty authenticated call meanwhile", empty.await.expect("no panic"));
+        if !cuts.is_empty() {
+            say("listed frame to cut", cuts);
+        }
     }
     house.stop.cancel();
 }

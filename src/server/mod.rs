@@ -24,6 +24,7 @@ mod guarded;
 mod streamed;
 mod scored;
 mod consulted;
+mod outfit;
 pub mod whole;
 
 pub use health::{Part, Readiness};

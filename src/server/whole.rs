@@ -9,15 +9,14 @@ use crate::core::key::{KeyText, SECRET_BYTES};
 use crate::core::refused::{Refused, Thing};
 use crate::io::clock::Clock;
 use crate::io::evidence::Evidence;
-use crate::io::jail;
-use crate::io::media::{Examiner, MediaLimits, MediaSettings, VideoLimits};
+use crate::io::media::Examiner;
 use crate::io::models::{Models, ModelsError};
 use crate::io::objects::Place;
 use crate::io::seal::{KeyRing, RingError};
 use crate::io::shards::{self, Shards, ShardsError};
 use crate::io::store::backup::{Keeper, NotBegun};
 use crate::io::store::{self, KeepError, Store, StoreError, Tx};
-use crate::io::web::{Reach, Web, WebSettings};
+use crate::io::web::Web;
 use crate::proto;
 use crate::proto::v1::admin_service_server::AdminServiceServer;
 use crate::proto::v1::bank_service_server::BankServiceServer;
@@ -28,6 +27,7 @@ use crate::proto::v1::shard_service_server::ShardServiceServer;
 use crate::server::consulted::Consulted;
 use crate::server::guarded::Guarded;
 use crate::server::kept::Kept;
+use crate::server::outfit::{media_settings, web_settings};
 use crate::server::scored::Scored;
 use crate::server::streamed::Streamed;
 use crate::server::{Metrics, Part, Parts, Readiness, ServeError, Stopped, run};
@@ -152,55 +152,6 @@ fn title(settings: &Settings) -> String {
     let host = rustix::system::uname();
     let host = host.nodename().to_string_lossy();
     general.listen.first().map_or(host.to_string(), |address| format!("{host} {address}"))
-}
-
-fn media_settings(settings: &Settings) -> MediaSettings {
-    let from = &settings.media;
-    let usual = MediaSettings::default();
-    MediaSettings {
-        workers: if from.workers == 0 { usual.workers } else { from.workers as usize },
-        waiting_max: from.waiting_max as usize,
-        recycle_after: from.worker_items_max,
-        jail: match from.jail {
-            config::JailMode::Required => jail::JailMode::Required,
-            config::JailMode::Reduced => jail::JailMode::Reduced,
-        },
-        limits: MediaLimits {
-            pixels_max: from.pixels_max,
-            side_max: from.side_max,
-            frames_max: from.frames_max,
-            entries_max: from.archive_entries_max,
-            depth_max: from.archive_depth_max,
-            expanded_bytes_max: from.archive_bytes_max.0,
-            memory_bytes_max: from.memory_max.0,
-            by_coefficients: from.jpeg_by_coefficients,
-            item_time_max: from.item_time_max,
-            video: VideoLimits {
-                interval_millis: u32::try_from(from.video_interval.as_millis()).unwrap_or(u32::MAX),
-                scene_percent: from.video_scene_percent,
-                frames_max: from.video_frames_max,
-                streams_max: from.video_streams_max,
-                memory_bytes_max: from.video_memory_max.0,
-                time_max: from.video_time_max,
-            },
-            ..usual.limits
-        },
-        ffmpeg: from.ffmpeg.clone().or_else(MediaSettings::ffmpeg_in_path).filter(|_| from.video),
-        videos: from.videos as usize,
-    }
-}
-
-fn web_settings(settings: &Settings) -> WebSettings {
-    let from = &settings.exchanges;
-    WebSettings {
-        reach: Reach {
-            hosts: from.hosts.clone(),
-            private_hosts: from.private_hosts.clone(),
-            folder: from.folder.clone(),
-        },
-        answer_time_max: from.answer_time_max,
-        file_bytes_max: from.file_bytes_max.0,
-    }
 }
 
 /// The models outside. One that reads what no rpc takes is never asked; who set it up should know.

@@ -63,9 +63,10 @@ fn detector(
     (detector, circuit, figures): (&Arc<Detector>, Circuit, &DetectorFigures),
 ) -> v1::DetectorHealth {
     let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-    let absences = figures.absent().filter(|(_, count)| *count > 0).map(|(reason, count)| {
-        v1::AbsenceCount { reason: reason.to_owned(), item_count: count }
-    });
+    let absences = figures
+        .absent()
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| v1::AbsenceCount { reason: reason.to_owned(), item_count: count });
     v1::DetectorHealth {
         detector_id: detector.id.to_string(),
         left_alone: circuit == Circuit::Open,
