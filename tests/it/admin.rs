@@ -230,7 +230,9 @@ async fn how_the_process_is_is_told_to_the_operator_only() {
     assert_eq!(refusal, (Code::PermissionDenied, "ROLE_MISSING".into()));
     let mut admin = service.admin().admin();
     let told = admin.get_health_detail(ask(false)).await.expect("told").into_inner();
-    let (index, store) = (told.index.unwrap(), told.store.unwrap());
+    let (index, store, media) = (told.index.unwrap(), told.store.unwrap(), told.media.unwrap());
+    assert!(media.decodes_video && media.worker_count <= 2, "{media:?}");
+    assert!(told.detectors.is_empty());
     assert!(index.sum.is_empty() && index.entry_count == 0);
     assert_eq!(index.age, Some(prost_types::Duration::default()), "there are no others");
     assert!(!store.shared && !store.away && !store.failed);

@@ -154,6 +154,12 @@ async fn a_model_that_says_nothing_is_told_and_what_needs_it_is_held() {
     let answer = screener.screening().screen_media(media("k", png(3))).await.expect("answered");
     let other = answer.into_inner().verdict.expect("a verdict");
     assert!(matches!(&coverage(&other)[..], [(CheckState::SourceUnavailable, _)]), "{other:?}");
+    let ask = v1::GetHealthDetailRequest::default();
+    let told = service.admin().admin().get_health_detail(ask).await.expect("told").into_inner();
+    let [detector] = &told.detectors[..] else { panic!("{told:?}") };
+    assert_eq!(detector.detector_id, "zz-whites");
+    assert_eq!((detector.item_count, detector.scored_count, detector.left_alone), (3, 0, false));
+    assert_eq!(detector.absences.iter().map(|one| one.item_count).sum::<u64>(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,8 @@ impl Fleet {
         ScreeningServiceClient::new(self.calls(at)).max_decoding_message_size(64 << 20)
     }
 
-    async fn detail(&self, at: usize) -> v1::GetHealthDetailResponse {
+    /// How a process is.
+    pub async fn detail(&self, at: usize) -> v1::GetHealthDetailResponse {
         let url = &self.servers[at].as_ref().expect("runs").url;
         let mut admin = AdminServiceClient::new(channel(url, &self.admin));
         let ask = v1::GetHealthDetailRequest::default();

@@ -1,7 +1,9 @@
 //! Videos over a socket: a listed one is found in every copy, whole or in part, with the place; an unlisted one is allowed.
 
+use crate::cluster::Cluster;
 use crate::media::clips;
 use crate::service::*;
+use crate::shards::Fleet;
 use bulwark::proto::v1;
 use v1::{CheckState, Disposition, VideoLikeness};
 
@@ -248,6 +250,82 @@ async fn hashes_of_a_video_that_a_caller_took_find_what_its_bytes_would() {
     let mut banks: Vec<String> = verdict.findings.iter().filter_map(of_both).collect();
     banks.sort();
     assert_eq!(banks, ["by-hash", "videos"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn banks_go_by_the_published_readings_where_they_ask_for_them() {
+    let service = Service::start().await;
+    let (curator, screener) = service.staff().await;
+    let semantics = [
+        ("reference", v1::VideoSemantics::VpdqReference),
+        ("python", v1::VideoSemantics::VpdqPython),
+    ];
+    let listed: Vec<u64> = (50..56).collect();
+    for (name, semantics) in semantics {
+        let mut request = bank(name);
+        request.bank.as_mut().expect("a bank").signal_rules.push(v1::SignalRule {
+            r#type: v1::SignalType::VpdqFrame.into(),
+            quality_min: 50,
+            bands: vec![v1::Band { distance_max: 31, disposition: Disposition::Hold.into() }],
+            video: Some(v1::VideoRule { semantics: semantics.into(), ..Default::default() }),
+            crosses_media: Some(false),
+            ..v1::SignalRule::default()
+        });
+        curator.banks().create_bank(request).await.expect("made");
+        let clip = clips::scenes(&listed, SHOWN, X264, "listed.mp4");
+        curator.banks().add_entry(entry_of(name, clip)).await.expect("added");
+    }
+    let banks = async |item: &str, pictures: &[u64]| {
+        let clip = clips::scenes(pictures, SHOWN, X264, "copy.mkv");
+        let verdict = screened(&screener, item, clip).await;
+        let of_video = verdict.findings.into_iter().filter_map(|finding| match finding.kind {
+            Some(v1::finding::Kind::Match(found)) if found.video.is_some() => Some(found.bank_id),
+            _ => None,
+        });
+        let mut banks: Vec<String> = of_video.collect();
+        banks.sort();
+        banks
+    };
+    assert_eq!(banks("whole", &listed).await, ["python", "reference"]);
+    // The one asks for the listed video's share alone, the other for the item's.
+    let padded: Vec<u64> = listed.iter().copied().chain(60..66).collect();
+    assert_eq!(banks("padded", &padded).await, ["reference"]);
+    assert_eq!(banks("cut", &listed[..3]).await, ["python"]);
+    assert!(banks("other", &[70, 71, 72]).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_video_that_another_shard_keeps_is_compared_as_a_whole() {
+    let fleet = Fleet::start(Cluster::shared(), &["1/2", "2/2"], &[]).await;
+    fleet.complete(1).await;
+    let pictures = |number: u64| -> Vec<u64> { (number * 10..number * 10 + 5).collect() };
+    let mut last = 0;
+    for number in 0..4 {
+        let clip = clips::scenes(&pictures(number), SHOWN, X264, "listed.mp4");
+        let mut adding = entry_of("known", clip);
+        adding.entry_id = format!("e{number}");
+        let added = fleet.banks(0).add_entry(adding).await.expect("added").into_inner();
+        last = added.journal_number;
+    }
+    let mut kept = Vec::new();
+    for at in 0..2 {
+        kept.push(fleet.detail(at).await.index.expect("told").entry_count);
+    }
+    assert!(kept.iter().all(|own| *own > 0), "{kept:?}");
+    for number in 0..4 {
+        let clip = clips::scenes(&pictures(number)[..4], SHOWN, X264, "copy.mkv");
+        for at in 0..2 {
+            let mut ask = media("copy", clip.clone());
+            ask.context.as_mut().expect("a context").min_index = last;
+            let answer = fleet.screening(at).screen_media(ask).await.expect("answered");
+            let verdict = answer.into_inner().verdict.expect("a verdict");
+            let found = video_match(&verdict);
+            assert_eq!(found.entry_id, format!("e{number}"), "by {at}");
+            let video = found.video.as_ref().expect("a video");
+            assert_eq!(video.likeness(), VideoLikeness::Contained, "{number} by {at}: {video:?}");
+            assert_eq!(verdict.disposition(), Disposition::Block, "{number} by {at}");
+        }
+    }
 }
 
 pub async fn hashed(caller: &Caller, content: &[u8]) -> Vec<v1::Signal> {
