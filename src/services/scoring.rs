@@ -3,15 +3,16 @@
 use crate::core::access::Scope;
 use crate::core::detector::{Content, Pixels, Sample, tell};
 use crate::core::id::DetectorId;
-use crate::core::media::{Examined, Part, Picture, Thumb};
+use crate::core::media::{Examined, Part, Picture, Thumb, VideoFrame};
 use crate::core::policy::Context;
 use crate::core::raster::luma;
 use crate::core::screening::question::{GivenScore, Question};
 use crate::core::verdict::{Check, CheckState, Covered};
-use crate::io::media::SealedBlob;
+use crate::io::media::{SealedBlob, Wish};
 use crate::services::desk::Desk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Most sizes that the frames of one item are made small to.
 pub const SIZES_MAX: usize = 4;
@@ -53,24 +54,21 @@ fn small(part: &Part) -> Vec<Vec<Small>> {
 
 impl Desk {
     /// Examines an item for its surface, and asks the models of the surface about what it shows, until `deadline`: what is
-    /// to be decided then, and what was examined.
+    /// to be decided then, and what was examined. Who wants to know is told of `frames` of a video as they are hashed.
     pub async fn look_at(
         &self,
         scope: &Scope,
         context: &Context,
-        blob: SealedBlob,
+        (blob, frames): (SealedBlob, Option<UnboundedSender<VideoFrame>>),
         scores: Vec<GivenScore>,
         deadline: Instant,
     ) -> (Question, Examined) {
         let sizes = self.sizes(scope, context);
-        if sizes.is_empty() {
-            let examined = self.examiner.examine(blob, deadline).await;
-            return (Question::of_examined(&examined).with_scores(scores), examined);
-        }
+        let wish = Wish { thumbs: &sizes, frames };
         // What was decoded late must still be found, scored or not.
-        let examined = self.examiner.examine_for(blob, &sizes, deadline).await;
+        let examined = self.examiner.examine_for(blob, wish, deadline).await;
         let mut question = Question::of_examined(&examined).with_scores(scores);
-        for part in &examined.parts {
+        for part in examined.parts.iter().filter(|_| !sizes.is_empty()) {
             self.score(context, part, &mut question, deadline).await;
         }
         (question, examined)

@@ -252,6 +252,55 @@ async fn hashes_of_a_video_that_a_caller_took_find_what_its_bytes_would() {
     assert_eq!(banks, ["by-hash", "videos"]);
 }
 
+/// The verdicts of an upload that asks for an early one, in the order in which they came.
+async fn uploaded(caller: &Caller, item: &str, content: &[u8]) -> Vec<(bool, v1::Verdict)> {
+    use v1::screen_upload_response::Step;
+    let chunks: Vec<&[u8]> = content.chunks(64 << 10).collect();
+    let mut steps = crate::streams::upload(context(item), &chunks);
+    if let Some(v1::screen_upload_request::Step::Open(open)) = &mut steps[0].step {
+        open.early_verdict_wanted = true;
+    }
+    let sending = tokio_stream::iter(steps);
+    let mut answer = caller.screening().screen_upload(sending).await.expect("begun").into_inner();
+    let mut verdicts = Vec::new();
+    while let Some(said) = answer.message().await.expect("no fault") {
+        match said.step {
+            Some(Step::EarlyVerdict(verdict)) => verdicts.push((true, verdict)),
+            Some(Step::Verdict(verdict)) => verdicts.push((false, verdict)),
+            _ => {}
+        }
+    }
+    verdicts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_that_begins_with_a_listed_one_is_told_of_before_it_was_decoded_whole() {
+    let service = Service::start().await;
+    let (curator, screener) = service.staff().await;
+    curator.banks().create_bank(bank("videos")).await.expect("made");
+    let listed: Vec<u64> = (80..84).collect();
+    let clip = clips::scenes(&listed, SHOWN, X264, "listed.mp4");
+    curator.banks().add_entry(entry_of("videos", clip)).await.expect("added");
+    let rest: Vec<u64> = (400..430).collect();
+    let padded = [&listed[..], &rest].concat();
+    let verdicts =
+        uploaded(&screener, "padded", &clips::scenes(&padded, SHOWN, X264, "p.mp4")).await;
+    let [(true, early), (false, last)] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert_eq!((early.disposition(), last.disposition()), (Disposition::Block, Disposition::Block));
+    let shares = [early, last].map(|verdict| {
+        let video = video_match(verdict).video.as_ref().expect("a video");
+        assert_eq!(video.likeness(), VideoLikeness::Contained);
+        video.query_percent
+    });
+    assert!(shares[0] > 2 * shares[1], "the early one saw a part: {shares:?}");
+    assert_ne!(early.verdict_id, last.verdict_id);
+
+    // A part of what is listed may be all that the item shows of it, or not: nothing is certain before the end.
+    let part = [&listed[..2], &rest[..10]].concat();
+    let verdicts = uploaded(&screener, "part", &clips::scenes(&part, SHOWN, X264, "q.mp4")).await;
+    assert!(matches!(&verdicts[..], [(false, _)]), "{verdicts:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn banks_go_by_the_published_readings_where_they_ask_for_them() {
     let service = Service::start().await;

@@ -117,6 +117,14 @@ impl Question {
         Self { probes, from_bytes: true, ..Self::default() }
     }
 
+    /// What an item's digests ask, with the frames of it that were decoded so far.
+    #[must_use]
+    pub fn of_frames(digests: &Digests, frames: &[VideoFrame]) -> Self {
+        let mut question = Self::of_digests(digests);
+        question.add_frames(frames, &Arc::from(""));
+        question
+    }
+
     /// What it costs of a budget.
     #[must_use]
     pub fn cost(&self) -> u32 {
@@ -186,16 +194,20 @@ impl Question {
                 self.add_picture(picture, &place, (at, 0), Signal::VpdqFrame);
             }
         }
-        // Two frames are two, whatever times a file gives them: each stands behind the one before it.
+        self.add_frames(&part.frames, &place);
+    }
+
+    /// Two frames are two, whatever times a file gives them: each stands behind the one before it.
+    fn add_frames(&mut self, frames: &[VideoFrame], place: &Arc<str>) {
         let mut last: Option<(u32, u32, u32)> = None;
-        for VideoFrame { stream, picture } in &part.frames {
+        for VideoFrame { stream, picture } in frames {
             let mut at = picture.at_millis.unwrap_or(picture.frame);
             if let Some((_, number, before)) = last.filter(|(of, ..)| of == stream) {
                 at =
                     if number == picture.frame { before } else { at.max(before.saturating_add(1)) };
             }
             last = Some((*stream, picture.frame, at));
-            self.add_picture(picture, &place, (at, *stream), Signal::VpdqFrame);
+            self.add_picture(picture, place, (at, *stream), Signal::VpdqFrame);
         }
     }
 

@@ -4,6 +4,7 @@ use super::limits::MediaLimits;
 use super::reason::Reason;
 use crate::core::media::{Digests, Format, Part, Picture, VideoFrame};
 use crate::core::verdict::CheckState;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// The next piece. Parts nest as archives do: what is found belongs to the innermost part that has begun.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,13 +86,20 @@ pub(super) struct Findings<'a> {
     holds_more: Vec<bool>,
     pictures: u32,
     watched: Option<Watched>,
+    /// Who is told of each frame of video at once.
+    told: Option<UnboundedSender<VideoFrame>>,
 }
 
 impl<'a> Findings<'a> {
     /// Nothing yet, of an item of this format.
     pub(super) fn new(limits: &'a MediaLimits, format: Format) -> Self {
         let (parts, open, holds_more) = (Vec::new(), Vec::new(), Vec::new());
-        Self { limits, format, parts, open, holds_more, pictures: 0, watched: None }
+        Self { limits, format, parts, open, holds_more, pictures: 0, watched: None, told: None }
+    }
+
+    /// The same, telling of each frame of video at once.
+    pub(super) fn telling(self, told: Option<UnboundedSender<VideoFrame>>) -> Self {
+        Self { told, ..self }
     }
 
     /// How much was found: what got farther has more of it.
@@ -111,6 +119,11 @@ impl<'a> Findings<'a> {
                 Ok(())
             }
             Found::Frame(frame) => {
+                if let Some(told) = &self.told {
+                    let picture = Picture { thumbs: Vec::new(), ..frame.picture.clone() };
+                    // Whoever listens no more need not be told.
+                    let _ = told.send(VideoFrame { stream: frame.stream, picture });
+                }
                 self.innermost()?.frames.push(frame);
                 Ok(())
             }

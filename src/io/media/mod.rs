@@ -22,4 +22,4 @@ pub mod pool;
 
 pub use blob::{Blob, BlobError, SealedBlob};
 pub use limits::{MediaLimits, VideoLimits};
-pub use pool::{Examiner, ExaminerStatus, MediaSettings};
+pub use pool::{Examiner, ExaminerStatus, MediaSettings, Wish};

@@ -13,7 +13,7 @@ use super::examine::without_looking;
 use super::found::Findings;
 use super::limits::MediaLimits;
 use super::reason::Reason;
-use crate::core::media::{Examined, Format, Part, sniff};
+use crate::core::media::{Examined, Format, Part, VideoFrame, sniff};
 use crate::core::verdict::CheckState;
 use crate::io::jail::Reached;
 use film::Studio;
@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
 
@@ -44,6 +45,15 @@ pub struct ExaminerStatus {
     pub workers_max: usize,
     /// Workers lost to a crash, a malformed answer or the clock since the start.
     pub restarts: u64,
+}
+
+/// What an examination also gives.
+#[derive(Debug, Default)]
+pub struct Wish<'a> {
+    /// Sizes, width and height in pixels, that frames are made small to.
+    pub thumbs: &'a [(u32, u32)],
+    /// Who is told of each frame of a video as soon as it is hashed.
+    pub frames: Option<UnboundedSender<VideoFrame>>,
 }
 
 /// Examines items in jailed worker processes; clones share the workers.
@@ -122,32 +132,33 @@ impl Examiner {
     ///
     /// The digests of the whole are always there. Dropping the future kills the worker that was busy with the item.
     pub async fn examine(&self, blob: SealedBlob, deadline: Instant) -> Examined {
-        self.examine_within(blob, &self.shared.settings.limits, deadline).await
+        self.examine_within(blob, &self.shared.settings.limits, None, deadline).await
     }
 
-    /// The same, with frames made small to these sizes, width and height in pixels.
+    /// The same with more than the hashes.
     pub async fn examine_for(
         &self,
         blob: SealedBlob,
-        thumbs: &[(u32, u32)],
+        wish: Wish<'_>,
         deadline: Instant,
     ) -> Examined {
         let usual = self.shared.settings.limits.clone();
-        let limits = MediaLimits { thumbs: thumbs.to_vec(), ..usual };
-        self.examine_within(blob, &limits, deadline).await
+        let limits = MediaLimits { thumbs: wish.thumbs.to_vec(), ..usual };
+        self.examine_within(blob, &limits, wish.frames, deadline).await
     }
 
     /// The same for hashes that will be kept or exchanged: each is canonical, whatever the settings are.
     pub async fn examine_canonically(&self, blob: SealedBlob, deadline: Instant) -> Examined {
         let usual = self.shared.settings.limits.clone();
         let limits = MediaLimits { by_coefficients: false, ..usual };
-        self.examine_within(blob, &limits, deadline).await
+        self.examine_within(blob, &limits, None, deadline).await
     }
 
     async fn examine_within(
         &self,
         blob: SealedBlob,
         limits: &MediaLimits,
+        frames: Option<UnboundedSender<VideoFrame>>,
         deadline: Instant,
     ) -> Examined {
         let format = sniff(blob.head());
@@ -155,7 +166,7 @@ impl Examiner {
         let parts = if let Some(ffmpeg) = shared.ffmpeg_for(format, &blob) {
             let (launcher, jail) = (&*shared.program, shared.settings.jail);
             let studio = Studio { launcher, ffmpeg, jail, limits };
-            shared.film(&blob, format, &studio, deadline).await
+            shared.film(&blob, format, (&studio, frames), deadline).await
         } else if let Some((image, video, reason)) = without_looking(format, blob.len()) {
             whole(format, image, video, reason)
         } else {
@@ -285,7 +296,7 @@ impl Shared {
         &self,
         blob: &SealedBlob,
         format: Format,
-        studio: &Studio<'_>,
+        (studio, frames): (&Studio<'_>, Option<UnboundedSender<VideoFrame>>),
         deadline: Instant,
     ) -> Vec<Part> {
         let unseen = |(state, reason)| whole(format, state, state, reason);
@@ -302,7 +313,7 @@ impl Shared {
             Ok(Ok(worker)) => worker,
         };
         let limits = studio.limits;
-        let mut findings = Findings::new(limits, format);
+        let mut findings = Findings::new(limits, format).telling(frames);
         let item_end = end.min(tokio::time::Instant::now() + limits.video.time_max);
         let filmed = film(studio, &mut worker, (blob, format), &mut findings);
         let why = match timeout_at(item_end, filmed).await {

@@ -219,7 +219,7 @@ async fn of_file(
     let blob = desk.blob(bytes).map_err(|_| CheckState::SourceUnavailable)?;
     let blob = blob.seal().map_err(|_| CheckState::SourceUnavailable)?;
     let (scope, deadline) = (&call.caller.scope, desk.item_deadline(call));
-    let (question, examined) = desk.look_at(scope, context, blob, scores, deadline).await;
+    let (question, examined) = desk.look_at(scope, context, (blob, None), scores, deadline).await;
     let is_seen = examined.parts.first().is_some_and(is_kind);
     let amiss = (!is_seen).then_some(CheckState::UnsupportedFormat);
     Ok(Asking { question, amiss })

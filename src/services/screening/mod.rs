@@ -60,7 +60,7 @@ impl ScreeningService for Screening {
         let deadline = self.desk.media_deadline(&call, &blob);
         let (scope, context) = (&call.caller.scope, &media.asked.context);
         let (mut question, _) =
-            self.desk.look_at(scope, context, blob, media.scores, deadline).await;
+            self.desk.look_at(scope, context, (blob, None), media.scores, deadline).await;
         question.over_budget = is_over;
         let decided = self.desk.decide_one(&call, context, question).await?;
         let verdict = self.desk.keep(&call, METHOD, &media.asked, decided).await?;

@@ -1,8 +1,10 @@
 //! Uploads in chunks: for a verdict, and for hashes.
 
+use crate::core::media::{Digests, VideoFrame};
 use crate::core::screening::question::Question;
 use crate::core::upload::{Limits, Step, Upload};
-use crate::core::verdict::Disposition;
+use crate::core::verdict::{Disposition, Finding};
+use crate::core::video::alike::Likeness;
 use crate::io::media::Blob;
 use crate::proto::v1;
 use crate::services::call::ByteLease;
@@ -13,9 +15,15 @@ use crate::services::screening::parse::{self, Opening, Uploaded, refuse_upload};
 use crate::services::screening::reply;
 use crate::services::status::{Reason, Refusal};
 use crate::services::words::request::{Keyed, digest};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 const METHOD: &str = "ScreenUpload";
+
+/// Frames of a video at which it is first looked whether it is listed.
+const FOLLOWED_FIRST: usize = 4;
+/// Frames that are taken at once.
+const FRAMES_AT_ONCE: usize = 64;
 
 /// The bytes of an upload so far, within the call's budget.
 struct Receiving {
@@ -97,14 +105,19 @@ impl ScreenUpload {
         }
         let is_over = self.desk.charge(&self.call, &asked.context, 1)?;
         // Whether there is an early verdict would tell what the last one does not.
-        if opening.early && !is_over {
-            let question = Question::of_digests(blob.digests());
-            self.early(&asked, question, out).await?;
+        let digests = *blob.digests();
+        let mut wants_early = opening.early && !is_over;
+        if wants_early {
+            wants_early = !self.early(&asked, Question::of_digests(&digests), out).await?;
         }
         let deadline = self.desk.media_deadline(&self.call, &blob);
         let (scope, context) = (&self.call.caller.scope, &asked.context);
-        let (mut question, _) =
-            self.desk.look_at(scope, context, blob, opening.scores, deadline).await;
+        let (tell, told) = mpsc::unbounded_channel();
+        let tell = wants_early.then_some(tell);
+        let looking = self.desk.look_at(scope, context, (blob, tell), opening.scores, deadline);
+        let following = self.follow(&asked, &digests, told, out);
+        let ((mut question, _), followed) = tokio::join!(looking, following);
+        followed?;
         question.over_budget = is_over;
         let decided = self.desk.decide_one(&self.call, &asked.context, question).await?;
         let verdict = self.desk.keep(&self.call, METHOD, &asked, decided).await?;
@@ -112,17 +125,39 @@ impl ScreenUpload {
         out.send(says(v1::screen_upload_response::Step::Verdict(verdict))).await
     }
 
-    /// Says at once that the item is not allowed where its digests are certain of it, before anything is decoded.
+    /// Follows a video as it is decoded, and says at once that it is not allowed where what was decoded is certain of it.
+    async fn follow(
+        &self,
+        asked: &Asked,
+        digests: &Digests,
+        mut told: mpsc::UnboundedReceiver<VideoFrame>,
+        out: &Outlet<v1::ScreenUploadResponse>,
+    ) -> Result<(), Refusal> {
+        let (mut frames, mut due) = (Vec::new(), FOLLOWED_FIRST);
+        while told.recv_many(&mut frames, FRAMES_AT_ONCE).await > 0 {
+            if frames.len() < due {
+                continue;
+            }
+            // Each look costs as much as all before it together.
+            due = frames.len() * 2;
+            if self.early(asked, Question::of_frames(digests, &frames), out).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that the item is not allowed where what is asked is certain of it, before the rest is decoded; whether it said
+    /// so.
     async fn early(
         &self,
         asked: &Asked,
         question: Question,
         out: &Outlet<v1::ScreenUploadResponse>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let mut judged = self.desk.decide_one(&self.call, &asked.context, question).await?;
-        let found = judged.decided.verdict.findings.iter().map(|f| f.disposition()).max();
-        if found.is_none_or(|disposition| disposition < Disposition::Block) {
-            return Ok(());
+        if !judged.decided.verdict.findings.iter().any(is_certain) {
+            return Ok(false);
         }
         // Kept before it is said, by itself: the request's answer is the final verdict, and a caller who hangs up now
         // may never have that one made.
@@ -130,8 +165,22 @@ impl ScreenUpload {
         // What is remembered of it is taken from the final verdict, too.
         judged.screened = None;
         let early = self.desk.keep(&self.call, METHOD, &alone, judged).await?;
-        out.send(says(v1::screen_upload_response::Step::EarlyVerdict(early))).await
+        out.send(says(v1::screen_upload_response::Step::EarlyVerdict(early))).await?;
+        Ok(true)
     }
+}
+
+/// Whether a finding blocks whatever else an item shows: of a part of a video that is listed it is not known yet how much
+/// more than that part there is.
+fn is_certain(finding: &Finding) -> bool {
+    let is_whole = match finding {
+        Finding::Match(found) => {
+            let likeness = found.video.as_ref().map(|video| video.likeness);
+            likeness.is_none_or(|likeness| likeness == Likeness::Contained)
+        }
+        Finding::Score(_) => false,
+    };
+    is_whole && finding.disposition() >= Disposition::Block
 }
 
 const fn says(step: v1::screen_upload_response::Step) -> v1::ScreenUploadResponse {
